@@ -167,6 +167,12 @@ class FitterSettings(Group):
         gt=0,
         description="After how long, in seconds, a page is fitted again although little came.",
     )
+    sample_views: NotNegative = Field(
+        20_000,
+        description="How many page views of each page the fitter remembers as wholes, of at most a week; from them it "
+        "learns whether visitors leave after a click, and whether items take clicks from others of their category. 0: "
+        "none, and both are taken not to be so.",
+    )
     memory_mb: Positive = Field(
         512,
         description="The memory for counts and the catalog that the fitter holds, in MiB; counts may take half of it "

@@ -19,7 +19,7 @@ from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.model.examination import examination, fit_examination
 from reshelf.evaluation.page_values import EARLY_CLICKS
 
-WATCHED = ("position-based", "item-position", "doubly-robust", "interaction", "ips", "snips")
+WATCHED = ("position-based", "item-position", "doubly-robust", "cluster-corrected", "interaction", "ips", "snips")
 """What is right on these logs.  `clipped` is `ips` there, and `direct` has no bounds that hold."""
 FIGURES = ("value", "gain")
 Key = tuple[str, str, str]
@@ -75,7 +75,7 @@ class Follower:
         variants, slots = len(piece.served) - 1, np.arange(self._plan.slots)
         chance = np.array([(1.0 - HOLDOUT) / variants] * variants + [HOLDOUT])
         even = np.full(len(piece.target), 1.0 / len(piece.target))
-        chances = compare(piece.served, chance, piece.target, even, curve).at(piece.rows)
+        chances = compare(piece.served, chance, piece.target, even, curve, ladder=self._plan.ladder).at(piece.rows)
         folds, learned = fold_of(piece.bins), ~piece.held
         ones = np.ones(np.count_nonzero(learned))
         for reward, earned, model in zip(REWARDS, piece.rewards, models, strict=True):

@@ -40,6 +40,12 @@ class WatchedPlan:
         """Items of all families."""
         return self.families * self.members
 
+    @property
+    def ladder(self) -> Ints:
+        """Clusters, int64[2, A + 1]: each item alone, then families, which earn alike; behind them an empty slot."""
+        items = np.arange(self.items + 1)
+        return np.stack([items, items // self.members])
+
     def looked_at(self, looks: int) -> WatchedPlan:
         """The same with about so many looks: as many at each layout."""
         layouts = min(self.layouts, looks)

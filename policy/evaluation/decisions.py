@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from policy.arrays import Floats, Ints
 from policy.evaluation.clusters import alone, cluster_chances
+from policy.slates.alike import Alike
 
 EMPTY = -1
 
@@ -117,6 +118,7 @@ def compare(
     curve: Floats,
     filled: NDArray[np.bool_] | None = None,
     ladder: Ints | None = None,
+    alike: Alike | None = None,
 ) -> Comparison:
     """The logging policy's slates int64[V, S] against the target's int64[W, S].
 
@@ -126,13 +128,15 @@ def compare(
     rest on `curve`, float64[S], the probability that each slot is looked at.  It is a
     guess where the log never fills a slot, bool[S], so examination there is lacking; None: it
     fills all.  `ladder` has clusters of the items (`policy.evaluation.clusters`); None: each is alone.
+    Where items are `alike`, those below others of their category are looked at less, as far as clicks say.
     """
     same = logged[:, None, :] == logged[None, :, :]
     matched = logged[:, None, :] == target[None, :, :]
     prefix = np.logical_and.accumulate(matched, axis=2)
     size = 2 + int(max(logged.max(initial=EMPTY), target.max(initial=EMPTY)))
-    own, other = _examination(logged, chance, curve, size), _examination(target, target_chance, curve, size)
-    backed = other if filled is None else _examination(target, target_chance, curve * filled, size)
+    looks, target_looks = _looks(logged, curve, alike), _looks(target, curve, alike)
+    own, other = _examination(logged, chance, looks, size), _examination(target, target_chance, target_looks, size)
+    backed = other if filled is None else _examination(target, target_chance, target_looks * filled, size)
     clustered = cluster_chances(logged, chance, target, target_chance, alone(size - 1) if ladder is None else ladder)
     return Comparison(
         logged=_chance_of(same, chance),
@@ -152,9 +156,15 @@ def compare(
     )
 
 
-def _examination(slates: Ints, chance: Floats, curve: Floats, size: int) -> Floats:
+def _looks(slates: Ints, curve: Floats, alike: Alike | None) -> Floats:
+    """How likely each slot is looked at, [V, S], less what items of the same category above it take."""
+    looks = np.broadcast_to(curve, slates.shape)
+    return looks if alike is None else looks * alike.shares_of(slates.astype(np.int32))
+
+
+def _examination(slates: Ints, chance: Floats, looks: Floats, size: int) -> Floats:
     """How often each item is looked at, float64[size]; the last one stands for empty slots."""
-    weights = chance[:, None] * curve
+    weights = chance[:, None] * looks
     places = np.where(slates == EMPTY, size - 1, slates)
     return np.bincount(places.ravel(), weights.ravel(), size).astype(np.float64)
 

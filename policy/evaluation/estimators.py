@@ -199,7 +199,7 @@ class Evidence:
     estimator: str
     ratio: Ratio
     lacking: Floats
-    """Float64[2]: the sum of what page views lack, and their number."""
+    """Float64[3]: the sum of what page views lack, their number, and the sum of what others of a cluster stand for."""
 
     @classmethod
     def of(cls, estimator: str, decisions: Decisions, size: int = BINS) -> Evidence:
@@ -207,7 +207,8 @@ class Evidence:
         method = ESTIMATORS[estimator]
         ratio = Ratio.of(decisions.bins, *method.rule(decisions), size=size)
         share = getattr(decisions.chances.lacking, method.needs)
-        return cls(estimator, ratio, np.array([share.sum(), len(share)]))
+        borrowed = decisions.chances.lacking.items.sum() if method.needs == "clusters" else 0.0
+        return cls(estimator, ratio, np.array([share.sum(), len(share), borrowed]))
 
     def __add__(self, other: Evidence) -> Evidence:
         if self.estimator != other.estimator:
@@ -220,13 +221,16 @@ class Evidence:
         Its interval holds at one look, or with `always_valid` at all looks together at a log that grows: then what
         rests on a model alone has no bounds.  `served` is what the served policy earned on the same page views.
         """
-        lacked, views = self.lacking.tolist()
+        lacked, views, borrowed = self.lacking.tolist()
         share, size = (lacked / views if views else np.nan), self.ratio.effective_size
         if refused := self._refusal(share):
             return Estimate(self.estimator, np.nan, np.nan, np.nan, size, share, refused=refused)
         extrapolated = share > UNSUPPORTED
         value, low, high = self.ratio.sequence(level) if always_valid else self.ratio.interval(level)
         gained = gain(self.ratio, served, level, always_valid=always_valid) if served is not None else NO_GAIN
+        if borrowed > UNSUPPORTED * views:
+            # What a model is wrong by is the same for all units: their differences do not tell it.
+            gained = Interval(gained.value, -1.0, np.inf)
         if always_valid and (extrapolated or not ESTIMATORS[self.estimator].corrected):
             low, high, gained = -np.inf, np.inf, Interval(gained.value, -1.0, np.inf)
         return Estimate(self.estimator, value, max(0.0, low), high, size, share, extrapolated, "", *gained)

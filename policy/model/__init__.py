@@ -18,4 +18,6 @@
 - `reward`: what a click is worth: its own value, and the chance of a purchase times what that earns
 - `strength`: how far counts stray from what is expected of them: the strength of a prior, fitted
   from the data
+- `visits`: how one slot of a page view bears on another: what visitors do below a click, and below
+  items that are alike
 """

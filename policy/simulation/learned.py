@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from policy import defaults
-from policy.arrays import Codes, Floats
+from policy.arrays import Codes, Floats, Indices
 from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.features import Features, describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.posteriors import Beta, Prior, bucket_weights, retained
 from policy.model.priors import arm_priors, fitted
+from policy.model.visits.cells import PageViews
+from policy.model.visits.choice import VisitHistory
+from policy.model.visits.lowering import Lowering, kinds_of, lowering_of
 from policy.simulation.shop import Feedback, Offer, Shape
+from policy.slates.alike import Alike
 from policy.slates.composition import Statistics, compose
 from policy.slates.renewal import gain, is_enough
 from schemas.messages.catalog import CatalogItem
@@ -26,6 +31,10 @@ from schemas.messages.parameters import PolicyParameters
 from schemas.topics import DAY_MS
 
 PAGE = "home"
+SAMPLE = 20_000
+"""Page views that what is above a slot is fitted to: the newest."""
+SAMPLE_GROWTH = 0.2
+"""By which share of these page views come until that is fitted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class Setup:
 
     `fit_views` page views pass between fits at least, and `fit_share` of those before; 0 fits before each layout.
     A segment's slates are composed when its counts grew by `growth_share`, and shown when they gain more than
-    `change_threshold`.
+    `change_threshold`.  Without `visits` slots are taken not to bear on each other.
     """
 
     choice: PolicyChoice = field(default_factory=lambda: PolicyChoice(exploration=defaults.EXPLORATION))
@@ -48,6 +57,7 @@ class Setup:
     change_threshold: float = 0.0
     text: bool = True
     fitted: bool = True
+    visits: bool = True
 
 
 class _Shown(NamedTuple):
@@ -75,6 +85,9 @@ class Learned:
     _since_fit: int = field(init=False, default=0)
     _seen: int = field(init=False, default=0)
     _shown: dict[str, _Shown] = field(init=False, default_factory=dict)
+    _views: list[Feedback] = field(init=False, default_factory=list)
+    _history: VisitHistory = field(init=False, default_factory=VisitHistory)
+    _visits_at: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.segments = [f"s{segment}" for segment in range(self.shape.segments)]
@@ -92,6 +105,9 @@ class Learned:
         np.add.at(self._counts[self._day][1], cells, feedback.clicked)
         self._since_fit += len(feedback.segments)
         self._seen += len(feedback.segments)
+        self._views.append(feedback)
+        while sum(len(views.segments) for views in self._views[1:]) >= SAMPLE:
+            del self._views[0]
 
     def slates(self, offer: Offer) -> NDArray[np.intp]:
         """See `Learner`."""
@@ -152,8 +168,10 @@ class Learned:
         """Those of some segments, from counts [2, G, U, S]."""
         if not segments:
             return []
+        counts = self._lowered(counts)
         priors = self._priors(offer, counts)
         names, nothing = [item.item for item in offer.items], np.zeros((len(offer.items), self.shape.slots))
+        lowering = self._lowering(offer.rows)
         hashes, retained = arm_hashes(names), self._retention(counts)[:, offer.rows]
         return [
             Statistics(
@@ -169,6 +187,7 @@ class Learned:
                 prior=priors[at],
                 base=Prior(self.setup.click_rate, self.setup.strength),
                 retained=retained[at],
+                alike=Alike.of(lowering),
             )
             for at in segments
         ]
@@ -178,6 +197,10 @@ class Learned:
 
     def _fit(self, counts: Floats, now_ms: int) -> None:
         """As the fitter does it: from all items that were ever shown."""
+        grown = self._seen - self._visits_at
+        if self.setup.visits and grown >= SAMPLE_GROWTH * min(self._seen, SAMPLE):
+            self._fit_visits()
+        counts = self._lowered(counts)
         active = np.flatnonzero(counts[0].any(axis=(0, 2)))
         features, scales = describe([self._catalog[row] for row in active.tolist()], now_ms)
         vectors = self._vectors[active] if self.setup.text else None
@@ -187,8 +210,35 @@ class Learned:
         described = Described(
             Features(features.names, features.values), scales, vectors, "text" if self.setup.text else ""
         )
-        self.parameters = fit_page(PAGE, table, described, now_ms, (self.setup.click_rate, self.setup.strength))
+        fitted = fit_page(PAGE, table, described, now_ms, (self.setup.click_rate, self.setup.strength))
+        self.parameters = msgspec.structs.replace(fitted, visits=self._history.latest or msgspec.UNSET)
         self._since_fit = 0
+
+    def _fit_visits(self) -> None:
+        """To the newest page views, of which each is another visitor's."""
+        segments, _, slates, clicked, _ = (np.concatenate(parts) for parts in zip(*self._views, strict=True))
+        layouts = np.repeat(np.arange(len(self._views)), [len(views.segments) for views in self._views])
+        strata = layouts * self.shape.segments + segments
+        views = PageViews(
+            pairs=strata[:, None] * len(self._catalog) + slates,
+            kinds=self._kinds()[slates],
+            seen=np.ones(slates.shape, dtype=np.bool_),
+            clicked=clicked,
+        )
+        self._history.add(self._seen, views, np.arange(len(slates)) % 2 == 0)
+        self._visits_at = self._seen
+
+    def _kinds(self) -> Codes:
+        return kinds_of([item.category for item in self._catalog])
+
+    def _lowering(self, rows: Indices | slice = slice(None)) -> Lowering | None:
+        """What holds for these rows of the catalog."""
+        return lowering_of(self._history.latest, self._kinds()[rows])
+
+    def _lowered(self, counts: Floats) -> Floats:
+        """Counts [2, G, U, S] whose impressions are as if nothing had been above them that matters."""
+        lowering = self._lowering()
+        return counts if lowering is None else np.stack([lowering.lower(*counts), counts[1]])
 
     def _meet(self, offer: Offer) -> None:
         """Remember what the catalog says of items; their rows only ever grow."""

@@ -1,5 +1,7 @@
 """From beliefs to slates: candidates, scores, draws, and which arm goes into which slot.
 
+- `alike`: items that take clicks from those like them: of several of one category on a page, each
+  further one is worth less
 - `arrangement`: from scores to slates: which arm goes into which slot
 - `candidates`: which catalog items may be placed on a page
 - `compiled`: the compiled part, where there was a C compiler when this was installed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,16 @@ from policy.hashes import arm_hashes
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import ClickValue
 from policy.rules.compiled import CompiledRules
+from policy.slates.alike import Alike
 from policy.slates.arrangement import propensities
 from policy.slates.fill import SlateSet, fill
 from policy.slates.renewal import SlateValue
 from policy.slates.sampling import CLICK_STAGES, stage_normals, uniforms
 from policy.slates.scoring import POLICIES, Belief, Random, baseline
 from schemas.messages.pages import PolicyChoice, PolicyName
+
+UNWEIGHED: tuple[PolicyName, ...] = ("uniform", "baseline")
+"""Policies that do not ask what arms are worth beside each other: at random, and the common ranking."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +36,7 @@ class Statistics:
     starts from `base`, which is the same for all.  Without a `click_value` a click on any
     arm has the same value.  `retained`, float64[A], is the share of learned counts that
     informs click rates now (`policy.model.posteriors.retained`); without it all do.
+    `alike` says which arms take clicks from each other; the baseline does not go by it.
     """
 
     items: Sequence[str]
@@ -47,6 +52,7 @@ class Statistics:
     base: Prior
     click_value: ClickValue | None = None
     retained: Floats | None = None
+    alike: Alike | None = None
 
     def __post_init__(self) -> None:
         arms, slots = len(self.items), len(self.slots)
@@ -81,6 +87,7 @@ class Statistics:
             self.base,
             self.click_value and self.click_value.only(eligible),
             None if self.retained is None else self.retained[eligible],
+            self.alike and self.alike.only(eligible),
         )
 
     def posterior(self) -> Beta:
@@ -89,11 +96,19 @@ class Statistics:
         return posterior(self.impressions, self.clicks, self.examination, self.prior, retained)
 
     @classmethod
-    def empty(cls, items: Sequence[str], slots: Sequence[str], examination: Floats, prior: Prior) -> Statistics:
+    def empty(
+        cls,
+        items: Sequence[str],
+        slots: Sequence[str],
+        examination: Floats,
+        prior: Prior,
+        alike: Alike | None = None,
+    ) -> Statistics:
         """The statistics of a page that nobody has seen yet."""
         nothing = np.zeros((len(items), len(slots)), dtype=np.int64)
         none = np.zeros(len(items), dtype=np.int64)
-        return cls(items, slots, arm_hashes(items), nothing, nothing, nothing, nothing, none, examination, prior, prior)
+        counts = nothing, nothing, nothing, nothing, none
+        return cls(items, slots, arm_hashes(items), *counts, examination, prior, prior, alike=alike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +147,17 @@ def compose(
     rules = rules or CompiledRules.none(statistics.hashes, statistics.slots)
     scores = _Scores(statistics, choice, page, segment, epoch, z, rules.score_factor)
 
-    def slates(score: Floats, rules: CompiledRules) -> SlateSet:
-        return fill(score, statistics.examination, rules, names)
+    def slates(score: Floats, rules: CompiledRules, alike: Alike | None = None) -> SlateSet:
+        return fill(score, statistics.examination, rules, names, alike)
 
-    scored = scores.served()
-    served = slates(scored, rules)
+    scored, alike = scores.served(), _alike(statistics, choice.name, choice.exploration_slates)
+    served = slates(scored, rules, alike)
     single = slates(_baseline_scores(statistics)[:, None], rules.baseline)
-    shadow = slates(scores.of(choice.shadow), rules).slates.tolist() if choice.shadow else []
+    shadow = (
+        slates(scores.of(choice.shadow), rules, _alike(statistics, choice.shadow)).slates.tolist()
+        if choice.shadow
+        else []
+    )
     return Composition(
         baseline=_named(single.slates[0].tolist(), statistics),
         slates=[_named(row, statistics) for row in served.slates.tolist()],
@@ -149,8 +168,15 @@ def compose(
             *served.relaxed,
             *(f"{rule}: not in the baseline" for rule, _ in single.broken),
         ],
-        value=SlateValue(served.slates, scored * rules.score_factor[:, None], statistics.examination),
+        value=SlateValue(served.slates, scored * rules.score_factor[:, None], statistics.examination, alike),
     )
+
+
+def _alike(statistics: Statistics, policy: PolicyName, explored: int = 0) -> Alike | None:
+    """Which arms take clicks from each other under a policy that goes by what they are worth."""
+    if statistics.alike is None or policy in UNWEIGHED:
+        return None
+    return replace(statistics.alike, spared=explored)
 
 
 class _Scores:

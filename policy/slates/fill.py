@@ -17,6 +17,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes, Floats, Indices
 from policy.rules.compiled import CompiledRules
 from policy.rules.kinds.exposure import any_of
+from policy.slates.alike import Alike
 from policy.slates.arrangement import slates
 from policy.slates.greedy import Greedy
 
@@ -37,19 +38,21 @@ class SlateSet:
         return [f"{rule}: not in {count} of {len(self.slates)} slates" for rule, count in self.broken]
 
 
-def fill(scores: Floats, examination: Floats, rules: CompiledRules, names: tuple[str, ...]) -> SlateSet:
+def fill(
+    scores: Floats, examination: Floats, rules: CompiledRules, names: tuple[str, ...], alike: Alike | None = None
+) -> SlateSet:
     """Slates from scores [A, V], 0 or more, and examination [S] of slots in rendered order.
 
     `names` (page, segment, epoch) decide how shares of slates are rounded.  Without
-    rules this is `policy.slates.arrangement.slates`.  Equal scores are ordered by hash.
+    rules, and where no arms are `alike`, this is `policy.slates.arrangement.slates`.  Equal scores are ordered by hash.
     """
     canonical = rules.canonical
     usable = np.where(rules.eligible[:, None], scores[canonical] * rules.factor[:, None], -np.inf)
-    if rules.plain or not len(usable):
+    if (rules.plain and alike is None) or not len(usable):
         # The arms are in the order of their hashes already.
         order = np.arange(len(canonical), dtype=np.uint64)
         return SlateSet(_as_given(slates(usable, examination, order), canonical))
-    filler = _Filler(usable, examination, rules, names)
+    filler = _Filler(usable, examination, rules, names, alike and alike.only(canonical))
     filler.fill(np.arange(scores.shape[1]))
     for _ in range(ROUNDS):
         changed = filler.correct_exposure()
@@ -67,7 +70,14 @@ def _as_given(slates_: Codes, canonical: Indices) -> Codes:
 class _Filler:
     """Slates in the making: int32[V, S], with arms fixed in slots, and arms banned from variants, bool[V, A]."""
 
-    def __init__(self, scores: Floats, examination: Floats, rules: CompiledRules, names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        scores: Floats,
+        examination: Floats,
+        rules: CompiledRules,
+        names: tuple[str, ...],
+        alike: Alike | None,
+    ) -> None:
         # What is not a number counts as minus infinity, and infinity as a number.
         self._scores = np.fmax(np.ascontiguousarray(scores.T), -np.inf)
         np.minimum(self._scores, np.finfo(np.float64).max, out=self._scores)
@@ -75,7 +85,7 @@ class _Filler:
         self._rules = rules
         self._variants, self._arms = self._scores.shape
         self._banned = np.zeros(self._scores.shape, dtype=np.bool_)
-        self._greedy = Greedy(self._scores, self._order, rules)
+        self._greedy = Greedy(self._scores, self._order, rules, alike=alike)
         self._fixed = np.full((self._variants, len(examination)), EMPTY, dtype=np.int32)
         self._ceiling = rules.exposures.ceiling_by_arm(self._variants)
         self._fix_pins(names)

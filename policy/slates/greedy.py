@@ -12,6 +12,7 @@ from policy.arrays import EMPTY, Bools, Codes, Floats, Indices
 from policy.rules.compiled import CompiledRules
 from policy.rules.matching import NO_CODE
 from policy.rules.order import LEVELS, Relaxation
+from policy.slates.alike import Alike
 from policy.slates.compiled import BUILT, scan
 
 SHORTLIST_PER_SLOT, SHORTLIST_SLACK = 2, 8
@@ -21,18 +22,25 @@ SHORTLIST_PER_SLOT, SHORTLIST_SLACK = 2, 8
 class Greedy:
     """Slates from scores [V, A], `order` int32[S] being that of slots; of equal scores the first arm goes first."""
 
-    def __init__(self, scores: Floats, order: Codes, rules: CompiledRules, built: bool = BUILT) -> None:
+    def __init__(
+        self, scores: Floats, order: Codes, rules: CompiledRules, built: bool = BUILT, alike: Alike | None = None
+    ) -> None:
         self._scores = scores
         self._order = order
         self._rules = rules
+        self._alike = alike or Alike(np.full(scores.shape[1], NO_CODE, dtype=np.int32), 1.0)
+        self._shares = self._alike.shares(len(scores), len(order))
         self._counts = np.zeros((len(rules.caps.labels), rules.caps.code_limit), dtype=np.int32)
+        # Behind the categories stands what is like nothing, of which none is ever counted.
+        self._standing = np.zeros(self._alike.kinds + 1, dtype=np.int32)
         self._filler = self._compiled() if built else None
 
     def _compiled(self) -> scan.Filler:
         arms = self._scores.shape[1]
         all_arms, closed = np.arange(arms, dtype=np.int32), np.zeros(arms, dtype=np.uint8)
         shortlist = np.zeros(SHORTLIST_PER_SLOT * len(self._order) + SHORTLIST_SLACK, dtype=np.int32)
-        return scan.Filler(self._scores, self._order, self._rules, all_arms, self._counts, closed, shortlist)
+        alike = self._alike.codes, self._shares, self._standing
+        return scan.Filler(self._scores, self._order, self._rules, alike, all_arms, self._counts, closed, shortlist)
 
     def fill(self, slates: Codes, banned: Bools, variants: Indices) -> None:
         """Fill what is empty in the rows `variants` of `slates` int32[V, S], in place.
@@ -44,21 +52,24 @@ class Greedy:
             self._filler.fill(slates, banned.view(np.uint8), variants)
         else:
             for variant in variants.tolist():
-                self._fill(slates[variant], self._scores[variant], banned[variant])
+                self._fill(slates[variant], self._scores[variant], self._shares[variant], banned[variant])
 
-    def _fill(self, slate: Codes, scores: Floats, banned: Bools) -> None:
+    def _fill(self, slate: Codes, scores: Floats, shares: Floats, banned: Bools) -> None:
         """One slate [S], with numpy."""
-        self._counts[:] = 0
+        self._counts[:], self._standing[:] = 0, 0
         closed = scores == -np.inf
         for slot in np.flatnonzero(slate != EMPTY).tolist():
             self._count(slate[slot], slot, closed)
         for slot in self._order.tolist():
-            if slate[slot] == EMPTY and (arm := self._best(slate, slot, scores, banned, closed)) != EMPTY:
+            left = scores * shares[self._standing[self._alike.codes]]
+            if slate[slot] == EMPTY and (arm := self._best(slate, slot, left, banned, closed)) != EMPTY:
                 slate[slot] = arm
                 self._count(arm, slot, closed)
 
     def _count(self, arm: int, slot: int, closed: Bools) -> None:
         closed[arm] = True
+        if (kind := self._alike.codes[arm]) != NO_CODE:
+            self._standing[kind] += 1
         for counts, codes, slots in zip(self._counts, self._rules.caps.codes, self._rules.caps.slots, strict=True):
             if codes[arm] != NO_CODE and slots[slot]:
                 counts[codes[arm]] += 1

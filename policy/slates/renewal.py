@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policy.arrays import EMPTY, Codes, Floats
+from policy.slates.alike import Alike
 
 
 def is_enough(growth: Sequence[float], before: Sequence[float], share: float) -> bool:
@@ -17,17 +18,23 @@ def is_enough(growth: Sequence[float], before: Sequence[float], share: float) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlateValue:
-    """Slates int32[V, S] with the scores [A, V] that they were made from, and how much slots are looked at [S]."""
+    """Slates int32[V, S] with the scores [A, V] that they were made from, and how much slots are looked at [S].
+
+    Where arms are `alike`, those below others of their category are worth less.
+    """
 
     slates: Codes
     scores: Floats
     examination: Floats
+    alike: Alike | None = None
 
     def of(self, slates: Codes) -> float:
         """What slates of the same arms are worth under these scores: score times examination, added up."""
         if not len(self.scores):
             return 0.0
         placed = np.where(slates == EMPTY, 0.0, self.scores[slates, np.arange(len(slates))[:, None]])
+        if self.alike is not None:
+            placed = placed * self.alike.shares_of(slates)
         return float((placed @ self.examination).sum())
 
 

@@ -11,6 +11,7 @@ class Filler:
         scores: NDArray[np.float64],
         order: NDArray[np.int32],
         rules: CompiledRules,
+        alike: tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]],
         all_arms: NDArray[np.int32],
         counts: NDArray[np.int32],
         closed: NDArray[np.uint8],

@@ -34,24 +34,29 @@ cdef class Filler:
     """`policy.slates.greedy`: the slates of one composition, filled in place.
 
     `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `rules` are
-    `policy.rules.compiled.CompiledRules` for these arms and slots.
+    `policy.rules.compiled.CompiledRules` for these arms and slots; `alike` are the arms' categories [A], what
+    is left of scores beside so many of the same one [V, S + 1], and room to count these in.
     `all_arms` counts from 0 to A - 1; `counts` [caps, codes], `closed` [A] and `shortlist` are room to work in.
     """
 
     cdef const double[:, ::1] scores
-    cdef const int32_t[::1] order, cap_limits, distances, all_arms
+    cdef const int32_t[::1] order, cap_limits, distances, all_arms, kinds
+    cdef const double[:, ::1] shares
     cdef const int32_t[:, ::1] cap_codes, spacing_codes, complements
     cdef const uint8_t[:, ::1] allowed, cap_slots
     # Whether a cap is about all slots.
     cdef const uint8_t[::1] page_wide
     cdef double complement_factor
     cdef int32_t[:, ::1] slates, counts
-    cdef int32_t[::1] shortlist
+    cdef int32_t[::1] shortlist, standing
     # Why an arm may not come any more, a bit for each reason.
     cdef uint8_t[::1] closed
     cdef Py_ssize_t variant
+    # What the last arm in `shortlist` was worth when it was made and which it is, where there may be more arms.
+    cdef double floor
+    cdef int32_t last
 
-    def __init__(self, scores, order, rules, all_arms, counts, closed, shortlist):
+    def __init__(self, scores, order, rules, alike, all_arms, counts, closed, shortlist):
         self.scores, self.order = scores, order
         self.cap_codes, self.cap_limits = rules.caps.codes, rules.caps.most
         self.cap_slots = rules.caps.slots.view(uint8)
@@ -59,6 +64,7 @@ cdef class Filler:
         self.spacing_codes, self.distances = rules.spacings.codes, rules.spacings.distances
         self.allowed = rules.placements.allowed.view(uint8)
         self.complements, self.complement_factor = rules.complements.arms, rules.complements.factor
+        self.kinds, self.shares, self.standing = alike
         self.all_arms = all_arms
         self.counts, self.closed, self.shortlist = counts, closed, shortlist
 
@@ -66,7 +72,8 @@ cdef class Filler:
         """Fill what is empty (-1) in the rows `variants` of `slates` [V, S]; `banned` is [V, A].
 
         In `shortlist` are the best arms that may still come, wherever: as caps only fill up, none outside
-        it can come to be better, but for complements of neighbours, which are looked at besides.
+        it can come to be better, but for complements of neighbours, which are looked at besides, and where those in
+        it are worth less beside others of their category: then it is made anew, with what is left of scores by now.
         Where none in it may stand in a slot, it is made anew, then all arms are looked at.
         """
         cdef Py_ssize_t at, place, slot, listed
@@ -89,7 +96,7 @@ cdef class Filler:
                         chosen = self._best(self.shortlist, listed, slot, 0)
                     else:
                         chosen = self._best(self.all_arms, self.all_arms.shape[0], slot, level)
-                    if chosen >= 0:
+                    if chosen >= 0 and (level != SHORTLIST or not self._is_passed(chosen)):
                         break
                 if chosen >= 0:
                     slates[self.variant, slot] = chosen
@@ -105,6 +112,8 @@ cdef class Filler:
         for rule in range(self.counts.shape[0]):
             for slot in range(self.counts.shape[1]):
                 self.counts[rule, slot] = 0
+        for slot in range(self.standing.shape[0]):
+            self.standing[slot] = 0
         for slot in range(self.slates.shape[1]):
             if self.slates[self.variant, slot] >= 0:
                 self._count(self.slates[self.variant, slot], slot)
@@ -112,30 +121,45 @@ cdef class Filler:
     cdef void _count(self, int32_t arm, Py_ssize_t slot) noexcept:
         cdef Py_ssize_t rule
         self.closed[arm] |= GONE
+        if self.kinds[arm] >= 0:
+            self.standing[self.kinds[arm]] += 1
         for rule in range(self.cap_codes.shape[0]):
             if self.cap_codes[rule, arm] >= 0 and self.cap_slots[rule, slot]:
                 self.counts[rule, self.cap_codes[rule, arm]] += 1
+
+    cdef double _value(self, int32_t arm) noexcept:
+        """What is left of the arm's score beside those of its category."""
+        cdef double score = self.scores[self.variant, arm]
+        if self.kinds[arm] < 0:
+            return score
+        return score * self.shares[self.variant, self.standing[self.kinds[arm]]]
+
+    cdef bint _is_passed(self, int32_t arm) noexcept:
+        """Whether an arm outside `shortlist` may have come to be better."""
+        cdef double value = self._value(arm)
+        return value < self.floor or (value == self.floor and arm > self.last)
 
     cdef Py_ssize_t _list(self) noexcept:
         """Put the best arms into `shortlist` that neither exposure nor caps keep off the page, best first; how many."""
         cdef Py_ssize_t place, count = 0, room = self.shortlist.shape[0]
         cdef int32_t arm
         cdef double value
-        cdef const double[::1] scores = self.scores[self.variant]
         cdef int32_t[::1] shortlist = self.shortlist
-        for arm in range(<int32_t>scores.shape[0]):
-            value = scores[arm]
-            if count == room and value <= scores[shortlist[room - 1]]:
+        for arm in range(<int32_t>self.scores.shape[1]):
+            value = self._value(arm)
+            if count == room and value <= self._value(shortlist[room - 1]):
                 continue
             if self.closed[arm] or self._is_full(arm, -1):
                 continue
             place = count if count < room else room - 1
-            while place > 0 and scores[shortlist[place - 1]] < value:
+            while place > 0 and self._value(shortlist[place - 1]) < value:
                 shortlist[place] = shortlist[place - 1]
                 place -= 1
             shortlist[place] = arm
             if count < room:
                 count += 1
+        self.last = shortlist[room - 1] if count == room else -1
+        self.floor = self._value(self.last) if count == room else -INFINITY
         return count
 
     cdef int32_t _best(self, const int32_t[::1] arms, Py_ssize_t listed, Py_ssize_t slot, int level) noexcept:
@@ -149,7 +173,7 @@ cdef class Filler:
         cdef uint8_t refused = GONE | (BANNED if level < EXPOSURE else 0)
         for at in range(listed):
             arm = arms[at]
-            value = self.scores[self.variant, arm]
+            value = self._value(arm)
             if value < highest or (value == highest and (best < arm or value == -INFINITY)):
                 continue
             if not self.closed[arm] & refused and self._fits(arm, slot, level):
@@ -160,7 +184,7 @@ cdef class Filler:
         """`best`, or a complement of what stands next to the slot that is better when it is lifted."""
         cdef int32_t arm
         cdef Py_ssize_t beside, column
-        cdef double value, highest = self.scores[self.variant, best]
+        cdef double value, highest = self._value(best)
         for beside in range(max(0, slot - 1), min(self.slates.shape[1], slot + 2)):
             if beside == slot or self.slates[self.variant, beside] < 0:
                 continue
@@ -168,7 +192,7 @@ cdef class Filler:
                 arm = self.complements[self.slates[self.variant, beside], column]
                 if arm < 0 or self.closed[arm]:
                     continue
-                value = self.scores[self.variant, arm] * self.complement_factor
+                value = self._value(arm) * self.complement_factor
                 if arm == best:
                     highest = value
                 elif value > highest or (value == highest and arm < best):

@@ -11,6 +11,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Floats, Ints
 from policy.assignment import slate_chances, unit_bin
 from policy.evaluation.decisions import Comparison, Lacking, compare
+from policy.slates.alike import Alike
 from reshelf.evaluation.join import View
 from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import Layout
@@ -149,14 +150,14 @@ class Batch(NamedTuple):
     bins: Ints
     rewards: Floats
 
-    def chances(self, curve: Floats, filled: Bools, ladder: Ints) -> Comparison:
+    def chances(self, curve: Floats, filled: Bools, ladder: Ints, alike: Alike | None = None) -> Comparison:
         """How likely what was shown is, of the policy that was served and of the target, [N, S].
 
         The policy that was served shows the holdout's share the baseline, and the others each slate with its chances.
-        `ladder` has clusters of the page's items.
+        `ladder` has clusters of the page's items, `alike` which of them take clicks from each other.
         """
         compared = [
-            compare(served, _served_chances(layout), target, _even(len(target)), curve, filled, ladder)
+            compare(served, _served_chances(layout), target, _even(len(target)), curve, filled, ladder, alike)
             for layout, served, target in zip(self.layouts, self.slates, self.targets, strict=True)
         ]
         return _stacked(compared).at(self.rows)

@@ -15,6 +15,7 @@ from policy.arrays import Ints
 from policy.assignment import own_slates
 from policy.defaults import LEVEL
 from policy.evaluation.clusters import ladder_of
+from policy.model.visits.lowering import Lowering, kinds_of, lowering_of
 from reshelf.evaluation.arrays import Target
 from reshelf.evaluation.clock import Clock
 from reshelf.evaluation.decision_log import KafkaLog, Source
@@ -87,7 +88,8 @@ class Evaluator:
             if question.policy not in RECORDED:
                 self.decisions.keep_targets(number, target)
             views = PageDecisions(self.decisions, number, target if question.policy in RECORDED else None, shadowed)
-            evaluations[page] = page_values(views, partial(clustered, self.catalog)).as_json(question.level)
+            of_items = partial(clustered, self.catalog), partial(above, self.catalog, page)
+            evaluations[page] = page_values(views, *of_items).as_json(question.level)
         answer = {"policy": question.policy, "level": question.level}
         return {**answer, "left_out": self.tables.left_out, "pages": evaluations}
 
@@ -143,6 +145,14 @@ def clustered(catalog: CatalogView, items: Sequence[str]) -> Ints:
         np.where(has[:, None], vectors.astype(np.float64), np.nan),
         ["" if item is None else item.category for item in described],
     )
+
+
+def above(catalog: CatalogView, page: str, items: Sequence[str]) -> Lowering | None:
+    """What was fitted of slots that bear on each other, and is in force on a page now."""
+    parameters = catalog.parameters.get(page)
+    described = (catalog.items.get(item) for item in items)
+    kinds = kinds_of(["" if item is None else item.category for item in described])
+    return lowering_of((parameters.visits or None) if parameters else None, kinds)
 
 
 def recorded(policy: str) -> Target:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from reshelf.evaluation.evaluate import clustered, recorded
+from reshelf.evaluation.evaluate import above, clustered, recorded
 from reshelf.evaluation.join import View, join
 from reshelf.evaluation.page_values import GrowingPage
 from schemas.codec import decoder
@@ -25,7 +24,15 @@ from schemas.errors import BadRecord
 from schemas.messages.events import Conversion, Credit
 from schemas.messages.layouts import Layout
 from schemas.topic import Topic
-from schemas.topics import BY_NAME, CATALOG_EMBEDDINGS, CATALOG_ITEMS, DAY_MS, FOLDED_TOPICS, LAYOUTS_HISTORY
+from schemas.topics import (
+    BY_NAME,
+    CATALOG_EMBEDDINGS,
+    CATALOG_ITEMS,
+    DAY_MS,
+    FOLDED_TOPICS,
+    LAYOUTS_HISTORY,
+    POLICY_PARAMETERS,
+)
 from streams.catalog.view import CatalogView
 from streams.fold.judge import Judge
 from streams.kafka.broker_time import BrokerTime
@@ -35,12 +42,24 @@ from streams.settings import FoldSettings, KafkaSettings
 
 BY_CLICK = (Conversion, Credit)
 """Events that name their click alone."""
-DESCRIBING = (CATALOG_ITEMS, CATALOG_EMBEDDINGS)
+DESCRIBING = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, POLICY_PARAMETERS)
 FOLLOWED = (LAYOUTS_HISTORY, *DESCRIBING, *FOLDED_TOPICS)
-ANSWERED = ("views", "items", "clusters", "served", "estimates")
+ANSWERED = ("views", "items", "clusters", "after_alike", "served", "estimates")
 """What is said of each page: how many layouts it had is forgotten with them."""
 PageView = tuple[str, str]
 """Page, and the view's own name."""
+
+
+class GrowingPages(dict[str, GrowingPage]):
+    """Pages by name, each there when it is asked for."""
+
+    def __init__(self, catalog: CatalogView) -> None:
+        super().__init__()
+        self._catalog = catalog
+
+    def __missing__(self, page: str) -> GrowingPage:
+        self[page] = GrowingPage(partial(clustered, self._catalog), partial(above, self._catalog, page))
+        return self[page]
 
 
 class Running:
@@ -48,7 +67,7 @@ class Running:
 
     def __init__(self, policy: str, fold: FoldSettings, settle_ms: int, epoch_ms: int = DAY_MS) -> None:
         self.catalog = CatalogView()
-        self.pages: defaultdict[str, GrowingPage] = defaultdict(partial(GrowingPage, partial(clustered, self.catalog)))
+        self.pages = GrowingPages(self.catalog)
         self._policy = policy
         self._fold = fold
         self._settle = settle_ms

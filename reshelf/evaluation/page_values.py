@@ -19,6 +19,8 @@ from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
 from policy.evaluation.ratio import Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.model.examination import examination, fit_examination
+from policy.model.visits.lowering import Lowering
+from policy.slates.alike import Alike
 from reshelf.evaluation.arrays import REWARDS, Batch, ListedViews, PageNames, PageViews, Reward, Target, batches
 from reshelf.evaluation.join import View
 
@@ -29,6 +31,8 @@ EARLY_VIEWS = 20_000
 """As many page views are held, at most, while there are fewer clicks."""
 Clustering = Callable[[Sequence[str]], Ints]
 """The ladder of clusters of some items (`policy.evaluation.clusters`)."""
+Above = Callable[[Sequence[str]], Lowering | None]
+"""What is in force on the page below clicks, and below items of the same category, for some items."""
 
 
 def unlike(items: Sequence[str]) -> Ints:
@@ -36,18 +40,24 @@ def unlike(items: Sequence[str]) -> Ints:
     return alone(len(items))
 
 
+def nothing_above(items: Sequence[str]) -> Lowering | None:
+    """Where slots do not bear on each other."""
+    return None
+
+
 class PageSums(NamedTuple):
     """What the whole log of a page says of its slots and items.
 
     `curve` [S] is the slots' examination, fitted to the log; `filled` bool[S] which slots the log fills;
     `models` are what each item is expected to earn by fold, item and slot, and 0 behind the items.
-    `ladder` has clusters of the items.
+    `ladder` has clusters of the items, and `alike` which of them take clicks from each other.
     """
 
     curve: Floats
     filled: Bools
     models: Mapping[Reward, Floats]
     ladder: Ints
+    alike: Alike | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +109,7 @@ class _Sums:
             np.add.at(sums[0], places[those], 1.0)
             np.add.at(sums[1], places[those], clicks[those])
 
-    def finish(self, clustering: Clustering) -> PageSums:
+    def finish(self, clustering: Clustering, above: Above = nothing_above) -> PageSums:
         """The curve is fitted to items by segment, as in a fit of the page.
 
         Each segment is shown first what it likes, and for items alone that looks as if nobody
@@ -107,21 +117,27 @@ class _Sums:
         """
         width, items = len(self.names.slots), len(self.names.items)
         impressions, clicks = np.stack([sums.reshape(2, items, width) for sums in self.by_segment.values()], axis=1)
-        curve = fit_examination(impressions, clicks, examination(self.names.slots, {}))
+        start, items_of_page = examination(self.names.slots, {}), list(self.names.items)
+        curve = fit_examination(impressions, clicks, start)
         by_fold, *rewards = self.by_fold.reshape(1 + len(REWARDS), FOLDS, items, width)
         models = {
             reward: np.pad(expected_reward(by_fold, earned, curve), ((0, 0), (0, 1), (0, 0)))
             for reward, earned in zip(REWARDS, rewards, strict=True)
         }
-        return PageSums(curve, impressions.any(axis=(0, 1)), models, clustering(list(self.names.items)))
+        filled, ladder, lowering = impressions.any(axis=(0, 1)), clustering(items_of_page), above(items_of_page)
+        if lowering is not None:
+            curve = fit_examination(lowering.lower(impressions, clicks), clicks, start)
+        return PageSums(curve, filled, models, ladder, Alike.of(lowering))
 
 
-def sums_of(page: PageViews, names: PageNames, clustering: Clustering = unlike) -> PageSums:
+def sums_of(
+    page: PageViews, names: PageNames, clustering: Clustering = unlike, above: Above = nothing_above
+) -> PageSums:
     """The sums of a page."""
     sums = _Sums(names)
     for batch in batches(page.views(), names):
         sums.add(batch)
-    return sums.finish(clustering)
+    return sums.finish(clustering, above)
 
 
 @dataclass(slots=True)
@@ -133,14 +149,17 @@ class PageValues:
     items: int = 0
     clusters: float = 0.0
     """How many there are of the items in each page view, on average over slots; summed up."""
+    after_alike: float = 1.0
+    """What is left of an item's looks for each item of its category above it, as estimates take it."""
     served: dict[tuple[Reward, str], Ratio] = field(default_factory=dict)
     evidence: dict[tuple[Reward, str], Evidence] = field(default_factory=dict)
 
     def add(self, batch: Batch, sums: PageSums) -> None:
         """Take over some page views."""
-        chances, held = batch.chances(sums.curve, sums.filled, sums.ladder), batch.held
+        chances, held = batch.chances(sums.curve, sums.filled, sums.ladder, sums.alike), batch.held
         self.views += len(batch.bins)
         self.items = sums.ladder.shape[1] - 1
+        self.after_alike = sums.alike.factor if sums.alike else 1.0
         self.clusters += float(chances.clusters.sum()) / max(1, chances.clusters.shape[1])
         for reward, earned in zip(REWARDS, batch.rewards, strict=True):
             for side, rows in zip(SIDES, (~held, held), strict=True):
@@ -162,6 +181,7 @@ class PageValues:
             "layouts": self.layouts,
             "items": self.items,
             "clusters": self.clusters / self.views,
+            "after_alike": self.after_alike,
             "served": {
                 reward: {side: _mean(self.served[reward, side], level, always_valid) for side in SIDES}
                 for reward in REWARDS
@@ -186,6 +206,7 @@ class GrowingPage:
     """
 
     clustering: Clustering = unlike
+    above: Above = nothing_above
     values: PageValues = field(default_factory=PageValues)
     _sums: _Sums = field(default_factory=_Sums)
     _segments: dict[str, int] = field(default_factory=dict)
@@ -205,7 +226,7 @@ class GrowingPage:
         self._sums = self._sums.widened(names)
         for batch in batches(page.views(), names):
             self._sums.add(batch)
-        sums = self._sums.finish(self.clustering)
+        sums = self._sums.finish(self.clustering, self.above)
         for batch in batches(page.views(), names):
             self.values.add(batch, sums)
 
@@ -218,10 +239,10 @@ def decisions_of(batch: Batch, chances: Comparison, earned: Floats, model: Float
     return Decisions(batch.bins, earned, chances, expected, of_targets[batch.of, folds])
 
 
-def page_values(page: PageViews, clustering: Clustering = unlike) -> PageValues:
+def page_values(page: PageViews, clustering: Clustering = unlike, above: Above = nothing_above) -> PageValues:
     """What a page's log says; it has at least one page view."""
     names = PageNames.of(page.layouts())
-    sums, values = sums_of(page, names, clustering), PageValues(layouts=names.layouts)
+    sums, values = sums_of(page, names, clustering, above), PageValues(layouts=names.layouts)
     for batch in batches(page.views(), names):
         values.add(batch, sums)
     return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
-from schemas.messages.parameters import LeftOut, SignalFit
+from schemas.messages.parameters import LeftOut, SignalFit, VisitFit
 from streams.catalog.sales.summary import CLICK, ORDER, StageSummary
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
@@ -94,6 +94,7 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
         "signals": msgspec.to_builtins(explanation.signals),
         "returns": msgspec.to_builtins(explanation.returns),
         "stages": [msgspec.to_builtins(stage) for stage in explanation.stages],
+        "visits": msgspec.to_builtins(explanation.visits),
         "arms": [msgspec.to_builtins(arm) for arm in arms],
     }
 
@@ -110,7 +111,12 @@ def listing(explanation: Explanation) -> RenderableType:
     notes = [f"and {left} more items"] if left > 0 else []
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
     notes += [f"relaxed: {text}" for text in explanation.layout.relaxed]
-    return Group(table(head, rows, spare=len(head) - 6), *notes, *stage_lines(explanation))
+    return Group(
+        table(head, rows, spare=len(head) - 6),
+        *notes,
+        *aligned(visit_rows(explanation.visits)),
+        *stage_lines(explanation),
+    )
 
 
 def _row(arm: Arm) -> tuple[str, ...]:
@@ -157,9 +163,27 @@ def story(arm: Arm) -> str:
 
 def stage_lines(explanation: Explanation) -> Iterator[str]:
     """The stages behind a page's clicks, one a line; nothing where there are none."""
-    rows = list(stage_rows(explanation))
-    width = max((len(row.title) for row in rows), default=0)
-    for row in rows:
+    return aligned(stage_rows(explanation))
+
+
+def visit_rows(visits: VisitFit | None) -> Iterator[StageRow]:
+    """What page views as wholes say: how much is left below a click, and below an item of the same category."""
+    if visits is None:
+        return
+    sample = f"by {visits.views:,.0f} page views with {visits.clicks:,.0f} clicks"
+    for title, effect, each in (
+        ("below a click", visits.after_click, "of looks are left below each click"),
+        ("below its like", visits.after_alike, "of clicks are left below each item of the same category"),
+    ):
+        state = "in force" if effect.in_force else "not in force: page views do not say that it is less than all"
+        yield StageRow(title, effect.factor, f"{each} (95 %: {effect.low:.0%} to {effect.high:.0%}), {sample}; {state}")
+
+
+def aligned(rows: Iterable[StageRow]) -> Iterator[str]:
+    """Rows as text, one a line; nothing where there are none."""
+    listed = list(rows)
+    width = max((len(row.title) for row in listed), default=0)
+    for row in listed:
         yield f"{row.title:<{width}} " + ("" if row.share is None else f"{row.share:.2%} ") + row.text
 
 

@@ -63,7 +63,7 @@ def posterior_summary(
         mean=beta.mean,
         high=high,
         clicks=clicks.sum(axis=1),
-        shown=impressions.sum(axis=1),
+        shown=weighted_counts.impressions[Traffic.LEARNED].sum(axis=1) / ONE,
         examined=impressions @ curve,
         sold=weighted_counts.conversions[Traffic.LEARNED] / ONE,
         examination=curve,

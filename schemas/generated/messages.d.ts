@@ -520,6 +520,8 @@ export interface PolicyParameters {
   signals?: SignalFit;
   /** Absent where nothing was returned. */
   returns?: ReturnFit;
+  /** Absent where few page views were read. */
+  visits?: VisitFit;
 }
 
 /**
@@ -623,6 +625,32 @@ export interface ReturnFit {
   deviation: number;
   maturity?: Record<string, number>;
   delays?: number[];
+}
+
+/** How a slot bears on those below it in the same page view, from a sample of `views` page views with `clicks`. */
+export interface VisitFit {
+  /** For each click above. */
+  after_click?: EffectFit;
+  /** For each item of the same category above. */
+  after_alike?: EffectFit;
+  views?: number;
+  clicks?: number;
+}
+
+/**
+ * By which `factor` clicks of a slot are fewer for each of something above it on the page, with a 95 % interval.
+ *
+ * `gain` is by how much the logarithm of the likelihood of page views grew that the factor was not fitted to,
+ * and
+ * `surely` what it exceeds with a chance of 80 %.  `in_force` says whether layouts go by it.
+ */
+export interface EffectFit {
+  factor?: number;
+  low?: number;
+  high?: number;
+  gain?: number;
+  surely?: number;
+  in_force?: boolean;
 }
 
 /**

@@ -108,6 +108,30 @@ class ReturnFit(Struct, frozen=True):
     delays: Annotated[list[Share], Meta(max_length=32)] = []
 
 
+class EffectFit(Struct, frozen=True):
+    """By which `factor` clicks of a slot are fewer for each of something above it on the page, with a 95 % interval.
+
+    `gain` is by how much the logarithm of the likelihood of page views grew that the factor was not fitted to, and
+    `surely` what it exceeds with a chance of 80 %.  `in_force` says whether layouts go by it.
+    """
+
+    factor: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0
+    low: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.0
+    high: Annotated[float, Meta(ge=0.0, le=100.0)] = 100.0
+    gain: Annotated[float, Meta(ge=-1e12, le=1e12)] = 0.0
+    surely: Annotated[float, Meta(ge=-1e12, le=1e12)] = 0.0
+    in_force: bool = False
+
+
+class VisitFit(Struct, frozen=True):
+    """How a slot bears on those below it in the same page view, from a sample of `views` page views with `clicks`."""
+
+    after_click: Annotated[EffectFit, Meta(description="For each click above.")] = EffectFit()
+    after_alike: Annotated[EffectFit, Meta(description="For each item of the same category above.")] = EffectFit()
+    views: NotNegative = 0.0
+    clicks: NotNegative = 0.0
+
+
 class PolicyParameters(Struct, frozen=True):
     """What was fitted for a page: priors, what its visitors look at, and what they are interested in.
 
@@ -154,6 +178,7 @@ class PolicyParameters(Struct, frozen=True):
     ] = {}
     signals: Annotated[SignalFit | UnsetType, Meta(description="Absent where signals say nothing of orders.")] = UNSET
     returns: Annotated[ReturnFit | UnsetType, Meta(description="Absent where nothing was returned.")] = UNSET
+    visits: Annotated[VisitFit | UnsetType, Meta(description="Absent where few page views were read.")] = UNSET
 
     def __post_init__(self) -> None:
         sizes = {len(segment.text) for segment in self.segments.values()} | {len(self.text)}

@@ -7,23 +7,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy.arrays import Floats
+from policy.arrays import Codes, Floats
 from policy.items import ItemFacts
 from policy.model.features import Features, describe
 from policy.model.posteriors import Prior
 from policy.model.priors import Fitted, fitted
+from policy.model.visits.lowering import Lowering, kinds_of, lowering_of
 from schemas.messages.parameters import PolicyParameters
 from streams.catalog.candidates import CandidateSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemFeatures:
-    """The features [A, F] that the parameters name, text vectors [A, D] and margins [A] of candidates."""
+    """The features [A, F] that the parameters name, text vectors [A, D], margins [A] and categories of candidates."""
 
     parameters: PolicyParameters
     features: Features
     vectors: Floats | None
     margins: Floats
+    kinds: Codes
+
+    @property
+    def lowering(self) -> Lowering | None:
+        """What is in force on the page below clicks and below items of the same category."""
+        return lowering_of(self.parameters.visits or None, self.kinds)
 
     def fitted(self, segment: str, candidates: CandidateSet) -> Fitted:
         """What was fitted for each candidate in a segment."""
@@ -39,7 +46,8 @@ def item_features(
     """What the catalog says of the candidates, as of the moment the parameters were fitted."""
     described = [items.get(name) for name in candidates.items]
     margins = np.array([1.0 if item is None else item.margin for item in described])
-    return ItemFeatures(parameters, features_of(parameters, described), vectors, margins)
+    kinds = kinds_of(["" if item is None else item.category for item in described])
+    return ItemFeatures(parameters, features_of(parameters, described), vectors, margins, kinds)
 
 
 def features_of(parameters: PolicyParameters, items: Sequence[ItemFacts | None]) -> Features:

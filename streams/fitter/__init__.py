@@ -11,4 +11,8 @@ parameters they have, and a page that was never fitted uses the settings' base r
 - `page`: from the tables of a page's segments to its parameters: a pure function
 - `sales`: what follows clicks on a page: orders, the signals before them, what is returned
 - `purchases`: purchases as the fitter reads them: which items were bought in one order
+- `view_reader`: page views as the fitter reads them: impressions and clicks of the units in a sample
+- `view_sample`: a sample of page views as wholes, of visitors that a hash chooses: memory is bounded,
+  and a visitor is in or out
+- `visits`: what page views as wholes say of a page, fitted again when the sample has grown
 """

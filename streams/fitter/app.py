@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -24,6 +25,8 @@ from streams.catalog.view import CatalogView
 from streams.fitter.due import FitRule, basis_of
 from streams.fitter.page import PageState, fit, items_of, start_of
 from streams.fitter.purchases import PurchaseReader
+from streams.fitter.view_reader import ViewReader
+from streams.fitter.visits import VisitFitter
 from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import TopicPartition
@@ -53,6 +56,7 @@ class Fitter:
         state: StateReader,
         log_producer: LogProducer,
         purchases: PurchaseReader,
+        visits: VisitFitter,
         layouts: LayoutSettings,
         fold: FoldSettings,
         settings: FitterSettings,
@@ -69,6 +73,7 @@ class Fitter:
         self._state = state
         self._log_producer = log_producer
         self._purchases = purchases
+        self._visits = visits
         self._layouts = layouts
         self._fold = fold
         self._settings = settings
@@ -99,6 +104,7 @@ class Fitter:
             owned = [page for page in sorted(self._catalog.rules) if page in segments and self._is_owned(page)]
             self._rule.keep(owned)
             self._state.memory.keep_pages(frozenset(owned))
+            self._visits.keep_pages(owned)
             await self._withdraw_pages()
             for page in owned:
                 await self._fit(page, segments[page])
@@ -175,7 +181,8 @@ class Fitter:
             if name != state.rules.page
         ]
         start = start_of(state.rules, others, self._layouts)
-        factor = self._settings.outlier_factor
+        factor, before = self._settings.outlier_factor, self._catalog.parameters.get(state.rules.page)
+        state = replace(state, visits=self._visits.fit(state.rules, state.items, before))
         fitted = fit(state, start, self._layouts, self._fold, now_ms, times=factor, zone=self._zone)
         if not learns_complements(state.rules):
             return fitted
@@ -185,6 +192,11 @@ class Fitter:
         """For ever: count what is bought together."""
         while True:
             await self._retry.until_success(self._purchases.follow)
+
+    async def follow_views(self) -> None:
+        """For ever: take page views in."""
+        while True:
+            await self._retry.until_success(self._visits.follow)
 
     async def _publish(self, fitted: PolicyParameters, now_ms: int) -> None:
         latest = self._catalog.parameters.get(fitted.page)
@@ -233,16 +245,21 @@ def fitter_app(
             retry, catalog = Retry(), CatalogView()
             memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics, lambda: memory_of(catalog.items))
             state = StateReader(worker.redis, worker.manifest, memory=memory)
-            purchases = PurchaseReader(kafka, fold)
+            purchases, views = PurchaseReader(kafka, fold), ViewReader(kafka, fold, settings.sample_views)
             worker.opened.push_async_callback(purchases.close)
+            worker.opened.push_async_callback(views.close)
             await retry.until_success(purchases.start)
-            fitter = Fitter(catalog, state, worker.log_producer, purchases, layouts, fold, settings, metrics, zone)
+            await retry.until_success(views.start)
+            visits = VisitFitter(views)
+            fitter = Fitter(
+                catalog, state, worker.log_producer, purchases, visits, layouts, fold, settings, metrics, zone
+            )
             follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
             worker.opened.push_async_callback(follower.stop)
             await retry.until_success(follower.start)
             await retry.until_success(follower.catch_up)
             fitter.partitions = follower.partitions[PAGE_RULES.name]
-            tasks = follower.follow, fitter.follow_purchases, fitter.fit_pages
+            tasks = follower.follow, fitter.follow_purchases, fitter.follow_views, fitter.fit_pages
             return worker.build_app(
                 "fitter", fitter, (PAGE_RULES,), fitter.hear, lambda: [task() for task in tasks], "Fitting", on_error
             )

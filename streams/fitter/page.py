@@ -8,6 +8,7 @@ from datetime import UTC, tzinfo
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from policy.arrays import Vectors
 from policy.items import ItemFacts
@@ -15,8 +16,9 @@ from policy.model.examination import VisibleTimes, examination
 from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.outliers import implausible
+from policy.model.visits.lowering import kinds_of, lowering_of
 from schemas.messages.pages import PageRules
-from schemas.messages.parameters import PolicyParameters
+from schemas.messages.parameters import PolicyParameters, VisitFit
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
 from streams.catalog.weighted_counts import WeightedCounts
@@ -40,7 +42,7 @@ PAGES_WEIGHT = 1.0
 class PageState:
     """What a page is fitted from: its tables by segment, what the catalog knows, float32[D] by item of one model.
 
-    `signals` are the kinds of signals that the tables count, by place.
+    `signals` are the kinds of signals that the tables count, by place, and `visits` what page views as wholes say.
     """
 
     rules: PageRules
@@ -49,6 +51,7 @@ class PageState:
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     model: str = ""
     signals: Sequence[str] = ()
+    visits: VisitFit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +105,36 @@ def fit(
     names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
     weighted_counts = [_weighted_counts(names, slots, those, weight_of) for those in tables.values()]
-    shape = len(weighted_counts), len(names.items), len(slots)
-    counts = PageCounts(
-        list(tables),
-        names.items,
-        slots,
-        np.array([each.impressions[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape)
-        / ONE,
-        np.array([each.clicks[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
-        _visible_times(everything, weight_of, slots),
+    counts = _page_counts(
+        state, list(tables), names.items, slots, weighted_counts, _visible_times(everything, weight_of, slots)
     )
     of_sales = fit_page_sales(SalesTables(everything, weight_of, names, fold, now_ms), state.signals)
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
     fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, of_sales.sales)
     paced = pacing(state.rules, state.tables, state.items, fold, now_ms, zone)
-    stages = {"signals": of_sales.signals, "returns": of_sales.returns}
+    stages = {"signals": of_sales.signals, "returns": of_sales.returns, "visits": state.visits or UNSET}
     return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out, **stages)
+
+
+def _page_counts(
+    state: PageState,
+    segments: list[str],
+    items: Sequence[str],
+    slots: Sequence[str],
+    weighted_counts: Sequence[WeightedCounts],
+    visible: VisibleTimes,
+) -> PageCounts:
+    """Counts of learned traffic; impressions below clicks and items alike are fewer where that is in force."""
+    shape = len(weighted_counts), len(items), len(slots)
+    impressions, clicks = (
+        np.array([each[Traffic.LEARNED] for each in counted], dtype=np.float64).reshape(shape) / ONE
+        for counted in zip(*((each.impressions, each.clicks) for each in weighted_counts), strict=True)
+    )
+    kinds = kinds_of([described.category if (described := state.items.get(item)) else "" for item in items])
+    if lowering := lowering_of(state.visits, kinds):
+        impressions = lowering.lower(impressions, clicks)
+    return PageCounts(segments, items, slots, impressions, clicks, visible)
 
 
 def _top_segments(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:

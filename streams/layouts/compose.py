@@ -17,6 +17,7 @@ import numpy as np
 from policy.model.examination import examination
 from policy.model.posteriors import retained
 from policy.model.reward import ClickValue
+from policy.slates.alike import Alike
 from policy.slates.composition import Composition, Statistics
 from policy.slates.composition import compose as slates_of
 from policy.slates.renewal import SlateValue
@@ -155,7 +156,10 @@ def unshadowed(layout: Layout) -> Layout:
 def statistics_of(
     segment: str, state: KeyState, page: Page, settings: LayoutSettings, weighted_counts: WeightedCounts
 ) -> Statistics:
-    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables."""
+    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables.
+
+    Impressions are fewer where clicks, or items alike, stood above them and that is in force on the page.
+    """
     fitted = page.parameters
     tables = counted_tables(segment, state, page)
     weight_of = weights(tables, settings.half_life_ms)
@@ -168,6 +172,8 @@ def statistics_of(
     curve = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     impressions, clicks = weighted_counts.impressions[learned] / ONE, weighted_counts.clicks[learned] / ONE
+    if lowering := page.item_features.lowering if page.item_features else None:
+        impressions = lowering.lower(impressions, clicks)
     return Statistics(
         items=page.candidates.items,
         slots=weighted_counts.slots,
@@ -184,6 +190,7 @@ def statistics_of(
         base=default,
         click_value=click_value,
         retained=retained(weighted_counts.click_days(), settings.drift) if settings.drift else None,
+        alike=Alike.of(lowering),
     )
 
 

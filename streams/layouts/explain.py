@@ -14,11 +14,13 @@ from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Statistics
 from policy.slates.sampling import click_draws
 from schemas.messages.layouts import Layout
-from schemas.messages.parameters import PolicyParameters, ReturnFit, SignalFit
+from schemas.messages.parameters import PolicyParameters, ReturnFit, SignalFit, VisitFit
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.catalog.sales.summary import StageSummary, stage_summaries
 from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE
+from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, counted_tables, explored, statistics_of
 from streams.layouts.guard_rail import guarded
 from streams.page_settings import LayoutSettings
@@ -58,7 +60,8 @@ class Value:
 class Arm:
     """An item: counts, prior, click rate once looked at with its 95 % interval, a draw for each slate, places, rules.
 
-    `examined` are impressions weighted by how likely their slots are looked at; `retained` is the share
+    `examined` are impressions weighted by how likely their slots are looked at, and lowered by what stood above them
+    where that is in force; `retained` is the share
     of these and of clicks that still counts, where click rates drift.
     """
 
@@ -83,7 +86,7 @@ class Explanation:
     """A layout as it would be made now, and its arms, the likeliest to be clicked first.
 
     `signals` and `returns` are what is known of the stages behind the page's clicks, None where nothing is; `stages`
-    has these with the segment's counts.
+    has these with the segment's counts.  `visits` is what page views as wholes say of slots that bear on each other.
     """
 
     layout: Layout
@@ -92,6 +95,7 @@ class Explanation:
     signals: SignalFit | None = None
     returns: ReturnFit | None = None
     stages: Sequence[StageSummary] = ()
+    visits: VisitFit | None = None
 
 
 def explain(
@@ -108,14 +112,15 @@ def explain(
     bound = page.bound(segment, now_ms)
     z = weighted_counts.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = click_draws(beta, z, len(statistics.slots), explored(page.rules.policy, settings).exploration)
-    builder = _ArmBuilder(layout, statistics, beta, bound, draws)
+    shown = weighted_counts.impressions[Traffic.LEARNED].sum(axis=1) / ONE
+    builder = _ArmBuilder(layout, statistics, beta, bound, draws, shown)
     priors = _priors(statistics, page.item_features, segment, weighted_counts)
     arms = [builder.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
     curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
     fitted = page.parameters
     signals, returns = (fitted.signals or None, fitted.returns or None) if fitted else (None, None)
     stages = stage_summaries(counted_tables(segment, state, page), fitted, state.signals)
-    return Explanation(layout, curve, arms, signals, returns, stages)
+    return Explanation(layout, curve, arms, signals, returns, stages, (fitted.visits or None) if fitted else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class _ArmBuilder:
     beta: Beta
     bound: CompiledRules
     draws: Floats
+    shown: Floats
 
     def arm(self, row: int, prior: Prior) -> Arm:
         statistics, item = self.statistics, self.statistics.items[row]
@@ -132,7 +138,7 @@ class _ArmBuilder:
         shares = {slot: those[item] for slot, those in self.layout.propensities.items() if item in those}
         return Arm(
             item=item,
-            impressions=float(statistics.impressions[row].sum()),
+            impressions=float(self.shown[row]),
             examined=float(statistics.impressions[row] @ statistics.examination),
             clicks=float(statistics.clicks[row].sum()),
             retained=1.0 if statistics.retained is None else float(statistics.retained[row]),

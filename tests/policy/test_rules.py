@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from policy.hashes import arm_hashes
 from policy.rules.compiled import CompiledRules
+from policy.slates.alike import Alike
 from policy.slates.arrangement import slates
 from policy.slates.compiled import BUILT
 from policy.slates.fill import fill
@@ -175,9 +176,13 @@ def test_the_scan_and_numpy_fill_alike(rules: list[Rule], count: int, variants: 
     fixed[0, 1] = rng.integers(count)
     banned = rng.random((variants, count)) < 0.2
     order = np.argsort(-LOOKS, kind="stable").astype(np.int32)
+    # Factors that make equals of arms that differ, too.
+    alike = Alike(
+        rng.integers(-1, 4, count).astype(np.int32), float(rng.choice([1.0, 0.75, 0.5])), int(rng.integers(3))
+    )
     made = []
     for built in (True, False):
         slates_ = fixed.copy()
-        Greedy(scores, order, compiled, built).fill(slates_, banned, np.arange(variants))
+        Greedy(scores, order, compiled, built, alike).fill(slates_, banned, np.arange(variants))
         made.append(slates_.tolist())
     assert made[0] == made[1]

@@ -176,6 +176,7 @@ def evaluated(log: PageLog, views: list[View], level: float) -> dict[str, Any]:
         "layouts": len(log.targets),
         "items": log.items,
         "clusters": float(log.chances.clusters.mean(axis=1).mean()),
+        "after_alike": 1.0,
         "served": {
             reward: {side: _mean(log, reward, rows, level) for side, rows in (("learned", ~held), ("holdout", held))}
             for reward in REWARDS

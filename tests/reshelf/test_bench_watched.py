@@ -29,7 +29,7 @@ def test_each_look_has_all_page_views_until_then() -> None:
     parts = simulated(np.random.default_rng(1), SMALL)
     for number, look in enumerate(looks(parts, SMALL), start=1):
         for evidence in look.evidence.values():
-            assert evidence.lacking.tolist() == [0.0, number * SMALL.views / SMALL.looks]
+            assert evidence.lacking.tolist() == [0.0, number * SMALL.views / SMALL.looks, 0.0]
 
 
 def test_who_looks_is_seldom_fooled() -> None:

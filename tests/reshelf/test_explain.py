@@ -15,12 +15,31 @@ from scipy.special import expit, logit
 
 from policy.model.posteriors import interval
 from reshelf.cli.main import run
-from reshelf.inspect.explain import LEFT_OUT, arm_of, as_json, explained, listing, stage_lines, story
+from reshelf.inspect.explain import (
+    LEFT_OUT,
+    aligned,
+    arm_of,
+    as_json,
+    explained,
+    listing,
+    stage_lines,
+    story,
+    visit_rows,
+)
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules, PolicyChoice
-from schemas.messages.parameters import LeftOut, PolicyParameters, ReturnFit, Sales, SegmentFit, SignalFit
+from schemas.messages.parameters import (
+    EffectFit,
+    LeftOut,
+    PolicyParameters,
+    ReturnFit,
+    Sales,
+    SegmentFit,
+    SignalFit,
+    VisitFit,
+)
 from schemas.rules import Boost, Match, Pin
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
@@ -206,3 +225,28 @@ def test_an_explanation_has_the_stages_of_its_segment_for_people_and_scripts() -
         f"order 5.00% of clicks; half of these come within 48 seconds; {clicks / 4:,.0f} of {clicks:,.0f} clicks "
         "are pending: too young to say"
     ) in captured.get()
+
+
+def test_what_stands_above_is_told_and_what_is_in_force_lowers_looks() -> None:
+    leaving, alike = EffectFit(0.6, 0.5, 0.72, 20.0, 12.0, in_force=True), EffectFit(0.97, 0.9, 1.04, -0.2, -1.0)
+    visits = VisitFit(leaving, alike, 20_000.0, 4_100.0)
+    fitted = PolicyParameters("home", 1, 1, 0.02, 50.0, visits=visits)
+    counts = table(0, Traffic.LEARNED, ITEMS, SLOTS, 3)
+
+    def explained_with(parameters: PolicyParameters) -> Explanation:
+        of = replace(page(), item_features=item_features(parameters, CandidateSet(ITEMS), {}))
+        return explain("new", KeyState((counts,), {}), of, LayoutSettings(), 3, 9)
+
+    found, before = explained_with(fitted), explained_with(msgspec.structs.replace(fitted, visits=msgspec.UNSET))
+    assert list(aligned(visit_rows(found.visits))) == [
+        "below a click  60.00% of looks are left below each click (95 %: 50% to 72%), by 20,000 page views with 4,100 "
+        "clicks; in force",
+        "below its like 97.00% of clicks are left below each item of the same category (95 %: 90% to 104%), by 20,000 "
+        "page views with 4,100 clicks; not in force: page views do not say that it is less than all",
+    ]
+    assert as_json(found, None)["visits"]["after_click"]["factor"] == 0.6
+    assert list(visit_rows(before.visits)) == []
+    arms = {arm.item: arm for arm in before.arms}
+    for arm in found.arms:
+        assert arm.impressions == arms[arm.item].impressions
+        assert arm.examined < arms[arm.item].examined or not arm.examined

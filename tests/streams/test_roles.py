@@ -15,8 +15,10 @@ from schemas.topic import Role, Topic
 from schemas.topics import (
     CATALOG_EMBEDDINGS,
     CATALOG_ITEMS,
+    CLICKS,
     DEAD_LETTERS,
     FOLDED_TOPICS,
+    IMPRESSIONS,
     LAYOUT_LIVES,
     LAYOUT_REQUESTS,
     LAYOUTS,
@@ -41,7 +43,7 @@ PACKAGES = {
 READ: dict[Role, tuple[Topic, ...]] = {
     Role.LEARNER: (*FOLDED_TOPICS, DEAD_LETTERS),
     Role.ATTRIBUTION: (*progress.READ, PAGE_RULES, *progress.WRITTEN, DEAD_LETTERS),
-    Role.FITTER: (*fitter.READ_TOPICS, PURCHASES),
+    Role.FITTER: (*fitter.READ_TOPICS, IMPRESSIONS, CLICKS, PURCHASES),
     Role.LAYOUTS: (*follower.FOLLOWED, LAYOUT_REQUESTS),
     Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),
     Role.EDGE: (LAYOUTS, LAYOUT_LIVES),

@@ -138,8 +138,11 @@ def _follow(
 
 
 def _clusters(evaluation: dict[str, Any]) -> str:
-    """What `cluster-corrected` goes by."""
-    return f"cluster-corrected: {evaluation['items']:,} items in {evaluation['clusters']:,.1f} clusters on average"
+    """What `cluster-corrected` goes by, and `position-based` where items take clicks from each other."""
+    text = f"cluster-corrected: {evaluation['items']:,} items in {evaluation['clusters']:,.1f} clusters on average"
+    if (left := evaluation["after_alike"]) == 1.0:
+        return text
+    return f"{text}\nposition-based: {left:.0%} of looks are left below each item of the same category"
 
 
 def _table(evaluation: dict[str, Any], currency: str) -> RenderableType:

@@ -162,11 +162,13 @@ export const why = {
       others = element("div", "picks"),
       story = element("ol", "steps"),
       shape = element("div"),
+      visits = element("ol", "steps"),
       stages = element("ol", "steps");
     slots.setAttribute("aria-label", "Slot");
     slots.addEventListener("change", () => now.go({ slot: slots.value }));
     const title = element("span"),
       arm = element("section", "panel", [element("h2", "", title), shape, story]),
+      above = panel("What stands above", visits, "how slots of a page view bear on those below"),
       chain = panel("What follows clicks", stages, "rates of the page, counts of the segment");
     root.append(
       element("div", "head", [element("h1", "", "Why it stands there"), told]),
@@ -184,7 +186,7 @@ export const why = {
       notes,
       element("div", "why", [
         element("div", "side", [panel("In this slot", standing, "share of slates"), panel("Likely others", others)]),
-        element("div", "side", [arm, chain]),
+        element("div", "side", [arm, above, chain]),
       ]),
     );
     let listedFor = "",
@@ -205,10 +207,12 @@ export const why = {
         others.replaceChildren(...content.others.map((one) => listed(one, content, now)));
         listedFor = lists;
       }
-      const rows = JSON.stringify(content.stages);
+      const rows = JSON.stringify([content.stages, content.visits]);
       if (rows !== stagesFor) {
         chain.hidden = !content.stages.length;
         stages.replaceChildren(...stageSteps(content.stages));
+        above.hidden = !content.visits.length;
+        visits.replaceChildren(...stageSteps(content.visits));
         stagesFor = rows;
       }
       if (!content.arm) {

@@ -8,7 +8,7 @@ import msgspec
 
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import card, rendered
-from reshelf.inspect.explain import explain_now, stage_rows
+from reshelf.inspect.explain import explain_now, stage_rows, visit_rows
 from schemas.messages.pages import PageRules
 
 OTHERS = 12
@@ -45,5 +45,6 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
             :OTHERS
         ],
         "stages": [row._asdict() for row in stage_rows(explanation)],
+        "visits": [row._asdict() for row in visit_rows(explanation.visits)],
         "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | msgspec.to_builtins(chosen)),
     }
