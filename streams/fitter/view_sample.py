@@ -77,6 +77,7 @@ class ViewSample:
         self._pages: dict[str, OrderedDict[str, SampledView]] = {}
         self._pending: OrderedDict[tuple[str, str], tuple[tuple[str, str], ...]] = OrderedDict()
         self._newest = 0
+        self._total = 0
 
     def see(self, event: Impression) -> None:
         """Take in what came into view."""
@@ -91,6 +92,7 @@ class ViewSample:
             )
             view.clicked = self._pending.pop((event.page, event.page_view_id), ())
             self.revision[event.page] = self.revision.get(event.page, 0) + 1
+            self._total += 1
         # Names come again and again: one of each is enough.
         view.items.update((intern(slot.slot), intern(slot.item)) for slot in event.slots)
         self._newest = max(self._newest, event.occurred_at)
@@ -115,7 +117,7 @@ class ViewSample:
     def keep_pages(self, pages: Collection[str]) -> None:
         """Forget all pages but these."""
         for page in self._pages.keys() - set(pages):
-            del self._pages[page]
+            self._total -= len(self._pages.pop(page))
 
     def views(self, page: str) -> list[SampledView]:
         """Copies of the page views of a page that hardly anybody clicks on any more, in the order of their coming."""
@@ -126,7 +128,8 @@ class ViewSample:
     def _bound(self, page: OrderedDict[str, SampledView]) -> None:
         while len(page) > self._limit:
             page.popitem(last=False)
-        if sum(map(len, self._pages.values())) > PAGES * self._limit:
+            self._total -= 1
+        if self._total > PAGES * self._limit:
             self.units.halve()
             self._drop(lambda view: not self.units.has(view.unit))
 
@@ -134,6 +137,7 @@ class ViewSample:
         for views in self._pages.values():
             for name in [name for name, view in views.items() if which(view)]:
                 del views[name]
+                self._total -= 1
 
 
 def snapshot(

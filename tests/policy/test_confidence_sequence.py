@@ -50,7 +50,7 @@ def test_nothing_is_said_of_few_outcomes(clicks: int) -> None:
 def test_an_estimate_may_be_asked_for_either() -> None:
     bins = np.arange(256)
     ratio = Ratio.of(bins, (bins % 2).astype(np.float64), np.ones(256), np.ones(256))
-    evidence = Evidence("ips", ratio, np.array([0.0, 256.0]))
+    evidence = Evidence("ips", ratio, np.array([0.0, 256.0, 0.0]))
     one, always = evidence.estimate(), evidence.estimate(always_valid=True)
     assert (one.low, one.high) == ratio.interval()[1:]
     assert (always.low, always.high) == ratio.sequence()[1:]

@@ -54,7 +54,7 @@ def test_what_rests_on_a_model_alone_has_no_bounds_that_hold_at_all_looks() -> N
     target, served = a_pair(1)
     for name, method in ESTIMATORS.items():
         for lacking in (0.0, 0.5):
-            estimate = Evidence(name, target, np.array([lacking * VIEWS, VIEWS])).estimate(
+            estimate = Evidence(name, target, np.array([lacking * VIEWS, VIEWS, 0.0])).estimate(
                 always_valid=True, served=served
             )
             bounded = np.isfinite(estimate.high) and np.isfinite(estimate.gain_high)
