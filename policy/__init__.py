@@ -20,6 +20,7 @@ result on every machine.  Arrays are indexed by arm (A), slot (S) and variant
 - `items`: what layouts, rules and fits ask of an item: all of a catalog's record but its texts
 - `model`: what is believed of arms: priors fitted from counts and features, posteriors, what a
   click is worth
+- `pages`: pages of shelves: which shelf stands in which row, and what is on it
 - `prices`: what other slates would earn: how much more or less than those of now, and how sure that is
 - `rules`: Merchandisers' rules: checked, and compiled for the arms of a page
 - `simulation`: shops whose truth is known, and races of learners in them: how much is lost until

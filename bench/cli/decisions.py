@@ -31,6 +31,8 @@ PEERS = {
 
 SHOPS = ("ours", "wide", "flat", "cascade", "dbn", "grid", "null", "misleading", "churn")
 USUAL = ("ours", "cascade")
+PAGE = "page"
+"""Pages of shelves, in which other learners take part."""
 
 
 @click.command()
@@ -51,11 +53,12 @@ USUAL = ("ours", "cascade")
 @click.option(
     "--shop",
     "shops",
-    type=click.Choice([*SHOPS, "all"]),
+    type=click.Choice([*SHOPS, "all", PAGE]),
     default=USUAL,
     multiple=True,
     show_default=True,
-    help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise.",
+    help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
+    "`page` is a page of shelves, and stands alone.",
 )
 @click.option(
     "--peers",
@@ -153,6 +156,8 @@ def decisions(
     the largest number of page views: composed and shown always, or where it was worth it.
     With --chain nobody races: on ten pages per seed, of several kinds, the errors of two estimates are compared
     in half a minute.
+    With --shop page, shelves are arranged in rows, on pages of several kinds: by the policy, in the declared order, and
+    by click rates of shelves in each row; only --seeds, --views and --processes matter then.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -164,6 +169,11 @@ def decisions(
 
     if chain:
         _compare_estimates(front, seeds, processes)
+        return
+    if PAGE in shops:
+        if len(shops) > 1:
+            raise click.UsageError("--shop page stands alone: its learners and figures are others.")
+        _compare_pages(front, sorted(set(views)), seeds, processes)
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -211,6 +221,13 @@ def _compare_estimates(front: Front, seeds: int, processes: int) -> None:
     from bench.decisions.chain import compare, text_of
 
     content = compare(10 * seeds, processes, _say)
+    front.answer(content, text_of(content))
+
+
+def _compare_pages(front: Front, views: list[int], seeds: int, processes: int) -> None:
+    from bench.decisions.pages import compare, text_of
+
+    content = compare(views, seeds, processes, _say)
     front.answer(content, text_of(content))
 
 

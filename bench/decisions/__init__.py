@@ -7,6 +7,9 @@
 - `contest`: runs of learners on shops of many seeds: regret, coverage, how long they took
 - `figures`: what the runs say of a shop: regret, ratios, coverage, flicker, and which peers were
   stopped
+- `pages`: how many clicks a page of shelves loses while it is learned which shelf belongs in which
+  row
+- `page_timing`: how long a page of shelves takes to compose
 - `peers`: learners that the policy is compared with, each called through its own interface
 - `report`: a whole contest: peers are tuned, then they and the policy race on the same seeds
 - `renewals`: what it costs to compose by what was learned, and to hold layouts back: regret, layouts

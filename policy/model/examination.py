@@ -110,8 +110,7 @@ def fit_examination(
         for _ in range(ROUNDS):
             attraction = (by_pair + levels.strength) / (views @ curve + levels.strength / levels.expected)
             expected = np.tensordot(attraction, views, axes=2)
-            likely = np.maximum(_likely(shapes, by_slot, expected), LEAST)
-            moved = (by_slot + weight) / (expected + weight / likely)
+            moved = _moved(shapes, by_slot, expected, weight)
             largest = float(moved.max())
             levels = levels._replace(mean=levels.mean * largest)
             moved = np.clip(moved / largest, LEAST, 1.0)
@@ -122,6 +121,16 @@ def fit_examination(
         if np.abs(curve - before).max() < SETTLED:
             break
     return curve
+
+
+def move_curve(clicks: Floats, expected: Floats, start: Floats, weight: float = CURVE_CLICKS) -> Floats:
+    """The curve [S] with largest value 1 of which clicks [S] tell, where full examination would give `expected` [S].
+
+    One step of `fit_examination`, for what has several curves: rows, and columns of each kind of shelf.
+    """
+    first = np.clip(start, LEAST, 1.0)
+    moved = _moved(_shapes(first / first.max(), None), clicks, expected, weight)
+    return np.asarray(np.clip(moved / moved.max(), LEAST, 1.0), dtype=np.float64)
 
 
 class _Shapes(NamedTuple):
@@ -153,6 +162,12 @@ def _timed(first: Floats, visible: VisibleTimes) -> Floats:
     level = (weights @ ratios) / weights.sum()
     curve = first * np.exp(weights * (ratios - level))
     return np.asarray(np.maximum(curve / curve.max(), LEAST))
+
+
+def _moved(shapes: _Shapes, clicks: Floats, expected: Floats, weight: float) -> Floats:
+    """The curve [S] of clicks [S] and what full examination would give [S], at their scale."""
+    likely = np.maximum(_likely(shapes, clicks, expected), LEAST)
+    return (clicks + weight) / (expected + weight / likely)
 
 
 def _likely(shapes: _Shapes, clicks: Floats, expected: Floats) -> Floats:

@@ -12,6 +12,7 @@ the layout producer runs.  Everything is drawn from generators that are passed i
 - `learned`: the policy that the layout producer runs, as a learner in a race: the same fit, priors
   and slates
 - `means`: means over seeds, with how far they may be off
+- `pages`: pages of shelves whose truth is known, and races of learners in them
 - `race`: serving what a learner chooses, batch by batch as the layout producer does, and counting
   what is lost
 - `search`: which settings to try: every combination of what is declared, or a number drawn at random

@@ -1,0 +1,202 @@
+"""A page of shelves from beliefs: shelves in rows, items in slots, and how likely each is where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes
+from policy.pages.compiled import CompiledPage
+from policy.pages.drawing import Arrangement, ItemScores, ShelfScores, arrange
+from policy.pages.fitting import ShelfFit
+from policy.rules.compiled import CompiledRules
+from policy.slates.arrangement import propensities
+from policy.slates.fill import fill
+from policy.slates.sampling import CLICK_STAGES, gamma_draws, normals, spread, stage_normals, uniforms
+from policy.slates.scoring import POLICIES, Belief, Random
+from schemas.messages.pages import PolicyChoice
+
+DRAWN = ("thompson",)
+"""Policies that draw; the others take a shelf for what it is most likely worth."""
+
+
+class Names(NamedTuple):
+    """What random numbers belong to: page, segment and epoch."""
+
+    page: str
+    segment: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """A items that may be on the page: names, hashes [A], which shelves may show them, bool[H, A], and the belief.
+
+    The belief's `factor` is what scores are multiplied by; 0 where an item may not be shown.
+    """
+
+    names: Sequence[str]
+    hashes: Hashes
+    candidates: Bools
+    belief: Belief
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shelves:
+    """What is believed of shelves in a segment: `weights` [R, H, C], reach times look, and their factors.
+
+    Factors [H] and those of rows beside [R, H], each a mean with its relative variance; and those of orders [H].
+    """
+
+    weights: Floats
+    factors: tuple[Floats, Floats]
+    spots: tuple[Floats, Floats]
+    orders: tuple[Floats, Floats] | None = None
+
+    @classmethod
+    def of(cls, page: CompiledPage, fit: ShelfFit, segment: int | None) -> Shelves:
+        """What was fitted for the segment with this number; None for the whole page."""
+        rows, shelves, columns = page.shape
+        looks = np.append(fit.looks.of_slots(page), np.zeros((shelves, 1)), axis=1)[:, page.slots]
+        reach = fit.reach.mean(axis=0) if segment is None else fit.reach[segment]
+        factors, orders = fit.factors, fit.orders
+        of_page, of_segments, of_spots = factors.variances
+        own = (factors.page, of_page) if segment is None else (factors.segments[segment], of_segments[segment])
+        assert looks.shape == (shelves, rows, columns)
+        return cls(
+            weights=np.asarray(looks.transpose(1, 0, 2) * reach[:, None, None]),
+            factors=own,
+            spots=(factors.spots.T, of_spots.T),
+            orders=orders and (orders.segments[segment or 0], orders.variances[segment or 0]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageComposition:
+    """Pages as a layout carries them: by slate, slot to item and row to shelf; what is not there is left out.
+
+    The last `exploration_slates` of the slates are drawn uniformly, shelves and items.  Propensities are counted
+    over slates: of items in slots, and of shelves in rows.
+    """
+
+    slates: list[dict[str, str]]
+    rows: list[dict[str, str]]
+    propensities: dict[str, dict[str, float]]
+    row_propensities: dict[str, dict[str, float]]
+    relaxed: list[str]
+    arrangement: Arrangement
+
+
+def compose_page(
+    page: CompiledPage,
+    items: Items,
+    shelves: Shelves,
+    choice: PolicyChoice,
+    names: Names,
+    rules: CompiledRules | None = None,
+    rows: Codes | None = None,
+    z: Floats | None = None,
+) -> PageComposition:
+    """The composition of these names: the same arguments always give the same.
+
+    With `rows` int32[V, R] shelves stand as they did in an earlier composition, and items alone are chosen anew.
+    `rules` for items hold on flat pages.  `z` are the `stage_normals` of just these names, where the caller has kept
+    them.
+    """
+    scores = _item_scores(items, choice, names, len(page.row_of), z)
+    if page.page.is_flat:
+        arrangement = _flat(page, scores, shelves, rules or CompiledRules.none(items.hashes, page.page.slots), names)
+    else:
+        factor = items.belief.factor
+        usable = items.candidates if factor is None else items.candidates & (factor > 0.0)
+        if factor is not None:
+            sales = None if scores.sales is None else scores.sales * factor[:, None]
+            scores = ItemScores(scores.clicks * factor[:, None], sales)
+        arrangement = arrange(page, scores, _shelf_scores(page, shelves, choice, names), usable, items.hashes, rows)
+    return _composition(page, items, arrangement, rules)
+
+
+def _flat(page: CompiledPage, scores: ItemScores, shelves: Shelves, rules: CompiledRules, names: Names) -> Arrangement:
+    whole = scores.clicks if scores.sales is None else scores.clicks + scores.sales
+    filled = fill(whole, shelves.weights[0, 0], rules, (names.page, names.segment, str(names.epoch)))
+    return Arrangement(np.zeros((whole.shape[1], 1), dtype=np.int32), filled.slates, filled.broken)
+
+
+def _item_scores(items: Items, choice: PolicyChoice, names: Names, slots: int, z: Floats | None = None) -> ItemScores:
+    """Those of the page's policy, and uniform ones for exploration slates behind them."""
+    belief, value = items.belief, items.belief.click_value
+    if z is None:
+        sales_too = value is not None
+        z = stage_normals(names.page, names.segment, items.hashes, choice.variants, names.epoch, sales=sales_too)
+    random = Random(z[: len(CLICK_STAGES)], None if value is None else z[len(CLICK_STAGES) :])
+    scores = POLICIES[choice.name](belief, random, choice, slots)
+    sales: Floats | None = None
+    if value is not None:
+        # Scores are linear in what a click is worth: the part of its own value is that without sales.
+        whole, scores = (
+            scores,
+            value.click * POLICIES[choice.name](belief._replace(click_value=None), random, choice, slots),
+        )
+        sales = whole - scores
+    if choice.exploration_slates:
+        chance = uniforms(
+            names.page, names.segment, items.hashes, "exploration", choice.exploration_slates, names.epoch
+        )
+        scores = np.concatenate([scores, chance], axis=1)
+        sales = sales if sales is None else np.concatenate([sales, np.zeros_like(chance)], axis=1)
+    return ItemScores(scores, sales)
+
+
+def _shelf_scores(page: CompiledPage, shelves: Shelves, choice: PolicyChoice, names: Names) -> ShelfScores:
+    """What shelves add, drawn with the full spread, [V, R, H], and rows of exploration slates by chance alone.
+
+    What a shelf adds in one row and not in another is drawn as items are: there are so many pairs of both that the best
+    of full draws would be chosen for its luck.
+    """
+    explored, variants = choice.exploration_slates, choice.variants + choice.exploration_slates
+    rows, count, _ = page.shape
+
+    def drawn(pair: tuple[Floats, Floats], hashes: Hashes, stage: str, scale: Floats | float = 1.0) -> Floats:
+        mean, variance = pair[0].ravel(), pair[1].ravel()
+        if choice.name not in DRAWN:
+            return np.broadcast_to(mean, (variants, len(mean)))
+        z = normals(names.page, names.segment, hashes, stage, variants, names.epoch)
+        shape = 1.0 / np.maximum(variance * np.square(scale), 1e-12)
+        return np.asarray((mean / shape)[:, None] * gamma_draws(shape[:, None], z)).T
+
+    factors = drawn(shelves.factors, page.hashes, "shelf")[:, None, :]
+    scale = spread(np.sqrt(shelves.spots[1]), count, choice.exploration).ravel()
+    factors = factors * drawn(shelves.spots, page.spot_hashes, "shelf in row", scale).reshape(variants, rows, count)
+    orders = drawn(shelves.orders, page.hashes, "shelf orders") if shelves.orders else None
+    chance: Floats | None = None
+    if explored:
+        chance = np.full((variants, rows * count), np.nan)
+        chance[choice.variants :] = uniforms(*names[:2], page.spot_hashes, "rows", explored, names.epoch).T
+        chance = chance.reshape(variants, rows, count)
+    return ShelfScores(shelves.weights, factors, orders, chance)
+
+
+def _composition(
+    page: CompiledPage, items: Items, arrangement: Arrangement, rules: CompiledRules | None
+) -> PageComposition:
+    slots, row_names, shelf_names = page.page.slots, page.page.row_names, page.page.shelf_names
+    return PageComposition(
+        slates=_named(arrangement.slates, slots, items.names),
+        rows=[] if page.page.is_flat else _named(arrangement.rows, row_names, shelf_names),
+        propensities=_shares(arrangement.slates, slots, items.names),
+        row_propensities={} if page.page.is_flat else _shares(arrangement.rows, row_names, shelf_names),
+        relaxed=[*(rules.idle if rules else ()), *arrangement.relaxed],
+        arrangement=arrangement,
+    )
+
+
+def _named(filled: Codes, places: Sequence[str], names: Sequence[str]) -> list[dict[str, str]]:
+    return [{place: names[at] for place, at in zip(places, row, strict=True) if at != EMPTY} for row in filled.tolist()]
+
+
+def _shares(filled: Codes, places: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, float]]:
+    shares = zip(places, propensities(filled), strict=True)
+    return {place: {names[at]: share for at, share in by_name.items()} for place, by_name in shares if by_name}
