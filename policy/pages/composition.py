@@ -153,8 +153,7 @@ def _item_scores(items: Items, choice: PolicyChoice, names: Names, slots: int, z
 def _shelf_scores(page: CompiledPage, shelves: Shelves, choice: PolicyChoice, names: Names) -> ShelfScores:
     """What shelves add, drawn with the full spread, [V, R, H], and rows of exploration slates by chance alone.
 
-    What a shelf adds in one row and not in another is drawn as items are: there are so many pairs of both that the best
-    of full draws would be chosen for its luck.
+    What a shelf adds in one row and not in another is drawn as items are.
     """
     explored, variants = choice.exploration_slates, choice.variants + choice.exploration_slates
     rows, count, _ = page.shape
