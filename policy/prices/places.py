@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 Slate = Mapping[str, str]
 Places = Mapping[tuple[str, str], float]
 """Shares of page views by item and slot."""
 
 
-def places_of(slates: Iterable[tuple[Slate, float]]) -> dict[tuple[str, str], float]:
-    """The share of page views that has an item in a slot, for each of `slates` (slot to item) and their shares."""
+class Crowding(NamedTuple):
+    """Items take clicks from those like them: each is worth `factor` for every item of its kind above it."""
+
+    kinds: Mapping[str, int]
+    factor: float
+
+
+def places_of(slates: Iterable[tuple[Slate, float]], crowding: Crowding | None = None) -> dict[tuple[str, str], float]:
+    """The share of page views that has an item in a slot, for each of `slates` and their shares.
+
+    A slate maps slot to item in rendered order.  An item counts as far as those above leave clicks for it.
+    """
     totals: dict[tuple[str, str], float] = defaultdict(float)
     for slate, share in slates:
+        above: Counter[int] = Counter()
         for slot, item in slate.items():
-            totals[item, slot] += share
+            kind = crowding.kinds.get(item, -1) if crowding else -1
+            totals[item, slot] += share if crowding is None or kind < 0 else share * crowding.factor ** above[kind]
+            above[kind] += 1
     return totals
 
 

@@ -11,7 +11,7 @@ from bench.rules import RulesPlan, prices, summary
 from policy.model.posteriors import Beta, Prior
 from policy.model.reward import ClickValue
 from policy.prices.earnings import Draws, Earnings, Knowledge, interval_of
-from policy.prices.places import Places, looks, places_of
+from policy.prices.places import Crowding, Places, looks, places_of
 from policy.slates.composition import Statistics
 
 ITEMS = [f"i{number}" for number in range(6)]
@@ -84,6 +84,14 @@ def test_looks_are_those_of_slots_and_shares() -> None:
     places = places_of([({"a": "x", "b": "y"}, 0.75), ({"a": "y"}, 0.25)])
     assert places == {("x", "a"): 0.75, ("y", "b"): 0.75, ("y", "a"): 0.25}
     assert looks(places, curve) == {"x": 0.75, "y": 0.625}
+
+
+def test_items_take_clicks_from_those_like_them_below() -> None:
+    slate = {"a": "x", "b": "y", "c": "z", "d": "w"}
+    crowding = Crowding({"x": 0, "y": -1, "z": 0, "w": 0}, 0.5)
+    places = places_of([(slate, 0.8)], crowding)
+    assert places == pytest.approx({("x", "a"): 0.8, ("y", "b"): 0.8, ("z", "c"): 0.4, ("w", "d"): 0.2})
+    assert places_of([({"a": "y", "b": "y2"}, 1.0)], crowding) == {("y", "a"): 1.0, ("y2", "b"): 1.0}
 
 
 def test_the_fewer_clicks_a_slot_has_the_less_sure_is_what_moves_there() -> None:

@@ -16,7 +16,8 @@ import numpy as np
 from policy.assignment import epoch_of, slate_chances
 from policy.model.priors import interest_variance
 from policy.prices.earnings import Draws, Earnings, Knowledge
-from policy.prices.places import Places, Slate, looks, places_of
+from policy.prices.places import Crowding, Places, Slate, looks, places_of
+from policy.slates.composition import Statistics
 from schemas.messages.layouts import Layout
 from schemas.rules import Rule
 from streams.catalog.page import Page
@@ -65,14 +66,14 @@ class Price(NamedTuple):
 def priced(before: Page, after: Page, those: Circumstances) -> Price:
     """The price of the rules of one page against those of another; of all that are in force for the segment then."""
     now, then = _Slates(before, those), _Slates(after, those)
-    own, others = places(now.layouts(before)), then.layouts(after)
-    new = places(others)
+    own, others = now.places(now.layouts(before)), then.layouts(after)
+    new = then.places(others)
     brought, would_bring = now.draws.earnings(own), then.draws.earnings(new)
 
     def without(rule: Rule) -> Earnings:
         rules = [each for each in after.rules.rules if each is not rule]
         page = replace(after, rules=msgspec.structs.replace(after.rules, rules=rules))
-        return then.draws.earnings(places(then.layouts(page)))
+        return then.draws.earnings(then.places(then.layouts(page)))
 
     return Price(
         brought,
@@ -97,6 +98,7 @@ class _Slates:
         knowledge = _knowledge(page, those, self._counts)
         self.curve = dict(zip(page.rules.slots, knowledge.statistics.examination.tolist(), strict=True))
         self.draws = Draws(knowledge)
+        self._crowding = _crowding(knowledge.statistics)
 
     def layouts(self, page: Page) -> Sequence[Layout]:
         """Those of the epoch and the next ones."""
@@ -107,10 +109,10 @@ class _Slates:
             for epoch in range(first, first + EPOCHS)
         ]
 
-
-def places(layouts: Sequence[Layout]) -> Places:
-    """How often each item stands in each slot in a page view of layouts that are equally likely, the holdout's too."""
-    return places_of((slate, share / len(layouts)) for layout in layouts for slate, share in _shares(layout))
+    def places(self, layouts: Sequence[Layout]) -> Places:
+        """How often items stand in slots in a page view of layouts that are equally likely, the holdout's too."""
+        slates = ((slate, share / len(layouts)) for layout in layouts for slate, share in _shares(layout))
+        return places_of(slates, self._crowding)
 
 
 def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Knowledge:
@@ -124,6 +126,13 @@ def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Know
     sales = statistics.click_value if counted else None
     clicks = np.array([those.slot_clicks.get(slot, 0.0) for slot in page.rules.slots])
     return Knowledge(page.rules.page, those.segment, statistics, categories, variance, clicks, sales)
+
+
+def _crowding(statistics: Statistics) -> Crowding | None:
+    alike = statistics.alike
+    if alike is None:
+        return None
+    return Crowding(dict(zip(statistics.items, alike.codes.tolist(), strict=True)), alike.factor)
 
 
 def _shares(layout: Layout) -> Iterator[tuple[Slate, float]]:
