@@ -22,11 +22,12 @@ from redis import Redis
 from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.topics import TOPICS
 from tests import moved_clock
-from tests.all_tests import ALL
+from tests.all_tests import ALL, ALL_TESTS
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
 
-hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=40)
+EXAMPLES = 100 if ALL_TESTS else 25
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("fixed")
 # A Kafka of the tests lives for minutes: its Java compiles quickly rather than well, for half the processor time.
 os.environ.setdefault("KAFKA_OPTS", "-XX:TieredStopAtLevel=1")

@@ -30,7 +30,7 @@ def test_the_targets_own_logs_have_the_value_that_is_called_true() -> None:
 
 
 def test_intervals_cover_and_what_is_far_is_refused() -> None:
-    tallies = coverage(40, 2, SMALL)
+    tallies = coverage(24, 2, SMALL)
     near = [tally for key, tally in tallies.items() if key.target.near]
     assert sum(tally.covered for tally in near) / sum(len(tally.widths) for tally in near) >= 0.9
     for key, tally in tallies.items():

@@ -33,7 +33,7 @@ def test_each_look_has_all_page_views_until_then() -> None:
 
 
 def test_who_looks_is_seldom_fooled() -> None:
-    figures = summary(watched(40, 3, SMALL), 40)
+    figures = summary(watched(24, 3, SMALL), 24)
     assert figures["watched_false_rate"] <= 0.1 < figures["single_look_false_rate"]
     assert figures["coverage"] >= 0.9
 
