@@ -122,12 +122,13 @@ def reread(
     found = []
     for entry in purchases:
         assert entry.message is not None
-        cut = entry.append_time + grace
+        appended = max(other.append_time for other in purchases[: entry.offset + 1])
+        cut = appended + grace
         late = [click.offset for click in clicks if click.append_time > cut]
         boundary = min(late, default=len(clicks))
-        earlier = [click.offset for click in clicks if click.append_time > entry.append_time]
+        earlier = [click.offset for click in clicks if click.append_time > appended]
         appended_before = min(earlier, default=len(clicks))
-        bought_at = min(entry.message.occurred_at, entry.append_time)
+        bought_at = min(entry.message.occurred_at, appended)
         for number, line in enumerate(entry.message.lines):
             best: tuple[int, int] | None = None
             for click in clicks[:boundary]:
