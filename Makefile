@@ -19,7 +19,7 @@ demo: $(VENV)/.demo $(if $(filter-out 0,$(ENCODER)),$(VENV)/.encoders)
 test: lint run-tests
 
 run-tests: $(VENV)/.test node-packages
-	$(BIN)/pytest --numprocesses 6 --dist worksteal
+	$(BIN)/pytest --numprocesses 4 --dist worksteal
 
 # 0: in mypy's own, which needs no other to answer in time.
 TYPE_PROCESSES ?= auto

@@ -145,7 +145,7 @@ def test_each_part_tells_the_same_figures(
 ) -> None:
     monkeypatch.setitem(SIZES, "S", SMALL)
     use_servers(monkeypatch, broker, redis_url, prefix)
-    short = ["--seconds", "1", "--warm-up", "0.5", "--rate", "200", "--backlog", "0", "--settle-seconds", "60"]
+    short = ["--seconds", "4", "--warm-up", "0.5", "--rate", "200", "--backlog", "0", "--settle-seconds", "60"]
     command = ["bench", "shop", *short, "--part", "learner", "--part", "layouts", "--json"]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
