@@ -6,6 +6,8 @@ parameters they have, and a page that was never fitted uses the settings' base r
 
 - `app`: the fitter as a Faust application
 - `due`: which pages are worth another fit: by how much came since the last one
+- `log_reader`: reading the ends of event topics beside the workers that count them: a reader of its
+  own, in no group
 - `pacing`: how much of its slot a sponsored rule gets, so that a day's impressions are spread over
   the day and not exceeded
 - `page`: from the tables of a page's segments to its parameters: a pure function
