@@ -156,7 +156,7 @@ def compile_rules(
     constraints = [
         constraint
         for rule in page.rules
-        if _in_force(rule, segment, arms.now_ms)
+        if in_force(rule, segment, arms.now_ms)
         for constraint in KINDS[type(rule)].bind(rule, context)
     ]
     items = [item for item in arms.records if item is not None]
@@ -174,5 +174,6 @@ def next_change(page: PageRules, items: Sequence[ItemFacts], now_ms: int) -> int
     return min((moment for moment in moments if now_ms < moment < declared.FOR_EVER), default=None)
 
 
-def _in_force(rule: declared.Rule, segment: str, now_ms: int) -> bool:
+def in_force(rule: declared.Rule, segment: str, now_ms: int) -> bool:
+    """Whether a rule holds for a segment at a time."""
     return rule.starts_at <= now_ms < rule.ends_at and (not rule.segments or segment in rule.segments)

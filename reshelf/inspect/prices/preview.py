@@ -116,7 +116,10 @@ async def _read(settings: Settings, page: str, segments: Sequence[str]) -> _Coun
         counts = {name: await state.reader.read(page, name) for name in names}
         own = {name: _impressions(of) for name, of in counts.items()}
         most = sorted(segments or own, key=lambda name: -own[name])[:MOST_SEGMENTS]
-        states = {name: await state.reader.read_segment(page, name) for name in most}
+        # A layout for all is made from the counts of all segments.
+        states = {
+            name: await state.reader.read_segment(page, name) if name == WHOLE_PAGE else counts[name] for name in most
+        }
         impressions = {name: own[name] for name in segments or own}
         return _Counted(
             states, impressions, _slot_clicks(counts.values()), await _views(state, page), state.settings.fold.currency

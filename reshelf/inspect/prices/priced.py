@@ -17,6 +17,7 @@ from policy.assignment import epoch_of, slate_chances
 from policy.model.priors import interest_variance
 from policy.prices.earnings import Draws, Earnings, Knowledge
 from policy.prices.places import Crowding, Places, Slate, looks, places_of
+from policy.rules.compiled import in_force
 from policy.slates.composition import Statistics
 from schemas.messages.layouts import Layout
 from schemas.rules import Rule
@@ -66,27 +67,25 @@ class Price(NamedTuple):
 def priced(before: Page, after: Page, those: Circumstances) -> Price:
     """The price of the rules of one page against those of another; of all that are in force for the segment then."""
     now, then = _Slates(before, those), _Slates(after, those)
-    own, others = now.places(now.layouts(before)), then.layouts(after)
-    new = then.places(others)
+    own, layouts = now.places(now.layouts(before)), then.layouts(after)
+    new = then.places(layouts)
     brought, would_bring = now.draws.earnings(own), then.draws.earnings(new)
 
+    rules = [rule for rule in after.rules.rules if in_force(rule, those.segment, those.at_ms)]
+
     def without(rule: Rule) -> Earnings:
-        rules = [each for each in after.rules.rules if each is not rule]
-        page = replace(after, rules=msgspec.structs.replace(after.rules, rules=rules))
+        others = [each for each in after.rules.rules if each is not rule]
+        page = replace(after, rules=msgspec.structs.replace(after.rules, rules=others))
         return then.draws.earnings(then.places(then.layouts(page)))
 
     return Price(
         brought,
         would_bring.plus(brought, -1.0),
-        {rule.name: would_bring.plus(without(rule), -1.0) for rule in after.rules.rules if _in_force(rule, those)},
+        {rule.name: would_bring.plus(without(rule), -1.0) for rule in rules},
         looks(own, now.curve),
         looks(new, then.curve),
-        list(dict.fromkeys(text for layout in others for text in layout.relaxed)),
+        list(dict.fromkeys(text for layout in layouts for text in layout.relaxed)),
     )
-
-
-def _in_force(rule: Rule, those: Circumstances) -> bool:
-    return rule.starts_at <= those.at_ms < rule.ends_at and those.segment in (rule.segments or [those.segment])
 
 
 class _Slates:
