@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes
+from policy.arrays import Bools, Codes, Floats, Hashes
 from policy.pages.compiled import CompiledPage
 from policy.pages.drawing import Arrangement, ItemScores, ShelfScores, arrange
 from policy.pages.fitting import ShelfFit
 from policy.rules.compiled import CompiledRules
-from policy.slates.arrangement import propensities
+from policy.slates.arrangement import named, named_propensities
 from policy.slates.fill import fill
-from policy.slates.sampling import CLICK_STAGES, gamma_draws, normals, spread, stage_normals, uniforms
-from policy.slates.scoring import POLICIES, Belief, Random
+from policy.slates.sampling import gamma_draws, normals, spread, uniforms
+from policy.slates.scoring import POLICIES, Belief, random_of
 from schemas.messages.pages import PolicyChoice
 
 DRAWN = ("thompson",)
@@ -128,10 +128,8 @@ def _flat(page: CompiledPage, scores: ItemScores, shelves: Shelves, rules: Compi
 def _item_scores(items: Items, choice: PolicyChoice, names: Names, slots: int, z: Floats | None = None) -> ItemScores:
     """Those of the page's policy, and uniform ones for exploration slates behind them."""
     belief, value = items.belief, items.belief.click_value
-    if z is None:
-        sales_too = value is not None
-        z = stage_normals(names.page, names.segment, items.hashes, choice.variants, names.epoch, sales=sales_too)
-    random = Random(z[: len(CLICK_STAGES)], None if value is None else z[len(CLICK_STAGES) :])
+    keys = names.page, names.segment, items.hashes
+    random = random_of(*keys, choice.variants, names.epoch, z, sales=value is not None)
     scores = POLICIES[choice.name](belief, random, choice, slots)
     sales: Floats | None = None
     if value is not None:
@@ -142,9 +140,7 @@ def _item_scores(items: Items, choice: PolicyChoice, names: Names, slots: int, z
         )
         sales = whole - scores
     if choice.exploration_slates:
-        chance = uniforms(
-            names.page, names.segment, items.hashes, "exploration", choice.exploration_slates, names.epoch
-        )
+        chance = uniforms(*keys, "exploration", choice.exploration_slates, names.epoch)
         scores = np.concatenate([scores, chance], axis=1)
         sales = sales if sales is None else np.concatenate([sales, np.zeros_like(chance)], axis=1)
     return ItemScores(scores, sales)
@@ -183,19 +179,10 @@ def _composition(
 ) -> PageComposition:
     slots, row_names, shelf_names = page.page.slots, page.page.row_names, page.page.shelf_names
     return PageComposition(
-        slates=_named(arrangement.slates, slots, items.names),
-        rows=[] if page.page.is_flat else _named(arrangement.rows, row_names, shelf_names),
-        propensities=_shares(arrangement.slates, slots, items.names),
-        row_propensities={} if page.page.is_flat else _shares(arrangement.rows, row_names, shelf_names),
+        slates=[named(slate, slots, items.names) for slate in arrangement.slates.tolist()],
+        rows=[] if page.page.is_flat else [named(row, row_names, shelf_names) for row in arrangement.rows.tolist()],
+        propensities=named_propensities(arrangement.slates, slots, items.names),
+        row_propensities={} if page.page.is_flat else named_propensities(arrangement.rows, row_names, shelf_names),
         relaxed=[*(rules.idle if rules else ()), *arrangement.relaxed],
         arrangement=arrangement,
     )
-
-
-def _named(filled: Codes, places: Sequence[str], names: Sequence[str]) -> list[dict[str, str]]:
-    return [{place: names[at] for place, at in zip(places, row, strict=True) if at != EMPTY} for row in filled.tolist()]
-
-
-def _shares(filled: Codes, places: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, float]]:
-    shares = zip(places, propensities(filled), strict=True)
-    return {place: {names[at]: share for at, share in by_name.items()} for place, by_name in shares if by_name}

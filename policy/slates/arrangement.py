@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,3 +69,18 @@ def propensities(filled: NDArray[np.int32]) -> list[dict[int, float]]:
         {arm: count / variants for arm, count in sorted(Counter(column).items()) if arm != EMPTY}
         for column in filled.T.tolist()
     ]
+
+
+def named(row: Sequence[int], places: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """What stands in each place by name, from row numbers; a place where nothing stands is left out."""
+    if EMPTY not in row:
+        return dict(zip(places, map(names.__getitem__, row), strict=True))
+    return {place: names[at] for place, at in zip(places, row, strict=True) if at != EMPTY}
+
+
+def named_propensities(
+    filled: NDArray[np.int32], places: Sequence[str], names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """`propensities` by name; a place where nothing ever stands is left out."""
+    shares = zip(places, propensities(filled), strict=True)
+    return {place: {names[at]: share for at, share in those.items()} for place, those in shares if those}

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.arrays import EMPTY, Counts, Floats, Hashes
+from policy.arrays import Counts, Floats, Hashes
 from policy.hashes import arm_hashes
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import ClickValue
 from policy.rules.compiled import CompiledRules
 from policy.slates.alike import Alike
-from policy.slates.arrangement import propensities
+from policy.slates.arrangement import named, named_propensities
 from policy.slates.fill import SlateSet, fill
 from policy.slates.renewal import SlateValue
-from policy.slates.sampling import CLICK_STAGES, stage_normals, uniforms
-from policy.slates.scoring import POLICIES, Belief, Random, baseline
+from policy.slates.sampling import uniforms
+from policy.slates.scoring import POLICIES, Belief, baseline, random_of
 from schemas.messages.pages import PolicyChoice, PolicyName
 
 UNWEIGHED: tuple[PolicyName, ...] = ("uniform", "baseline")
@@ -158,11 +158,12 @@ def compose(
         if choice.shadow
         else []
     )
+    slots, items = statistics.slots, statistics.items
     return Composition(
-        baseline=_named(single.slates[0].tolist(), statistics),
-        slates=[_named(row, statistics) for row in served.slates.tolist()],
-        propensities=_named_propensities(served.slates, statistics),
-        shadow=[_named(row, statistics) for row in shadow],
+        baseline=named(single.slates[0].tolist(), slots, items),
+        slates=[named(row, slots, items) for row in served.slates.tolist()],
+        propensities=named_propensities(served.slates, slots, items),
+        shadow=[named(row, slots, items) for row in shadow],
         relaxed=[
             *rules.idle,
             *served.relaxed,
@@ -197,7 +198,7 @@ class _Scores:
         self._slots = len(statistics.slots)
         self._names = page, segment, statistics.hashes
         self._epoch = epoch
-        self._random = _random(statistics, choice, page, segment, epoch, z)
+        self._random = random_of(*self._names, choice.variants, epoch, z, sales=statistics.click_value is not None)
 
     def of(self, name: PolicyName) -> Floats:
         """Scores [A, V] of a policy."""
@@ -211,16 +212,6 @@ class _Scores:
         return np.concatenate([scores, uniforms(*self._names, "exploration", count, self._epoch)], axis=1)
 
 
-def _random(
-    statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None
-) -> Random:
-    sales = statistics.click_value is not None
-    if z is None or (sales and len(z) == len(CLICK_STAGES)):
-        z = stage_normals(page, segment, statistics.hashes, choice.variants, epoch, sales=sales)
-    clicks = len(CLICK_STAGES)
-    return Random(z[:clicks], z[clicks:]) if sales else Random(z[:clicks])
-
-
 def _baseline_scores(statistics: Statistics) -> Floats:
     return baseline(
         statistics.holdout_impressions,
@@ -229,16 +220,3 @@ def _baseline_scores(statistics: Statistics) -> Floats:
         statistics.examination,
         statistics.base,
     )
-
-
-def _named(row: Sequence[int], statistics: Statistics) -> dict[str, str]:
-    if EMPTY not in row:
-        return dict(zip(statistics.slots, map(statistics.items.__getitem__, row), strict=True))
-    return {slot: statistics.items[arm] for slot, arm in zip(statistics.slots, row, strict=True) if arm != EMPTY}
-
-
-def _named_propensities(filled: NDArray[np.int32], statistics: Statistics) -> dict[str, dict[str, float]]:
-    shares: Mapping[str, dict[int, float]] = dict(zip(statistics.slots, propensities(filled), strict=True))
-    return {
-        slot: {statistics.items[arm]: share for arm, share in arms.items()} for slot, arms in shares.items() if arms
-    }

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainccinv, ndtr
 
-from policy.arrays import Counts, Floats
+from policy.arrays import Counts, Floats, Hashes
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import ClickValue
-from policy.slates.sampling import click_draws, click_value_draws
+from policy.slates.sampling import CLICK_STAGES, click_draws, click_value_draws, stage_normals
 from schemas.messages.pages import PolicyChoice
 
 HOLDOUT_CLICKS = 50.0
@@ -46,6 +46,19 @@ class Random(NamedTuple):
 
     click: Floats
     sale: Floats | None = None
+
+
+def random_of(
+    page: str, segment: str, hashes: Hashes, variants: int, epoch: int, z: Floats | None, *, sales: bool
+) -> Random:
+    """The random numbers of these names; `z` are their `stage_normals` where the caller has kept them.
+
+    Those of sales are made where `sales` asks for them and the caller's are without.
+    """
+    clicks = len(CLICK_STAGES)
+    if z is None or (sales and len(z) == clicks):
+        z = stage_normals(page, segment, hashes, variants, epoch, sales=sales)
+    return Random(z[:clicks], z[clicks:]) if sales else Random(z[:clicks])
 
 
 class Policy(Protocol):
