@@ -107,6 +107,5 @@ class SoldState:
         )
 
     def _packed(self, counts: dict[str, Ints]) -> PackedCounts:
-        return PackedCounts(
-            self._size.items, self._size.slots, ((name, pack(array.reshape(-1))) for name, array in counts.items())
-        )
+        packed = ((name, pack(array.reshape(-1))) for name, array in counts.items())
+        return PackedCounts((self._size.items, self._size.slots, 0), packed)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from policy.arrays import Ints
-from streams.fold.measures import BINS, BLOCK, PACKED, TABLE_ARRAYS, Array, Keying, Width
+from streams.fold.measure import Array, Keying, Width
+from streams.fold.measures import BINS, BLOCK, PACKED, TABLE_ARRAYS
 from streams.state.arrays.directory import Directory
 from streams.state.arrays.packed_value import encode_packed
 from streams.state.arrays.tables import Table, blocks_for

@@ -37,6 +37,7 @@ class ClickRecord(Struct, frozen=True, gc=False):
     layout_version: int
     variant: int
     family: str = ""
+    shelf: str = ""
 
     @property
     def time(self) -> int:
@@ -124,6 +125,7 @@ def click_record(click: Click, offset: int, append_time: int) -> ClickRecord:
         layout_version=click.layout_version,
         variant=click.variant,
         family=click.family,
+        shelf=click.shelf,
     )
 
 

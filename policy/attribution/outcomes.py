@@ -88,6 +88,7 @@ def conversion(
         repeat=bool(before),
         earlier=sum(min(amount, cap) for amount in before),
         via=dict(via or {}),
+        shelf=click.shelf,
     )
 
 
@@ -109,6 +110,7 @@ def signal_credit(signal: Signal, append_time: int, click: ClickRecord, currency
         layout_version=click.layout_version,
         variant=click.variant,
         currency=currency,
+        shelf=click.shelf,
     )
 
 
@@ -136,6 +138,7 @@ def return_credit(returned: Return, line: int, order: Conversion) -> Credit:
         return_id=returned.return_id,
         bought=back.item,
         nth=back.nth or 1,
+        shelf=order.shelf,
     )
 
 

@@ -10,5 +10,7 @@
 - `holding`: whether rules for shelves hold
 - `looks`: how likely slots are looked at: by row, by column of a kind of shelf, by slot
 - `period`: when shelves may move
+- `published`: what was fitted of shelves and rows, as a message and as arrays of a page
 - `rules`: what merchants ask of shelves
+- `segment_counts`: the counts of one segment, with the part that each shelf has in those of an item in a slot
 """

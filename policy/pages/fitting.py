@@ -2,8 +2,6 @@
 
 A click is a look times what the shelf adds times the attraction of the item: what is seen is only the product.
 They are distinguished by items that stand in several shelves, and by shelves that stand in several rows.
-Counted are items by slot, shelves by slot and items by shelf; how often an item stood in a slot in the hands of a
-shelf is estimated from these: its shelves share a slot by how often they showed it and stood there.
 """
 
 from __future__ import annotations
@@ -14,13 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from policy.arrays import Floats, Indices
+from policy.arrays import Floats
 from policy.model.attraction import Levels, begin, fit_levels
 from policy.model.examination import SETTLED, examination, fit_examination
 from policy.pages.compiled import CompiledPage
 from policy.pages.counts import ShelfCounts, reach
 from policy.pages.factors import Factors, move_factors
 from policy.pages.looks import Looks, move_looks
+from policy.pages.segment_counts import SegmentCounts
 
 TURNS, NEARER_TURNS = 12, 3
 """Turns of items, looks and factors, at most: from the beginning, and from an earlier fit."""
@@ -58,7 +57,7 @@ def fit_shelves(page: CompiledPage, counts: ShelfCounts, start: ShelfFit | None 
     """
     if page.page.is_flat:
         return _flat(page, counts)
-    parts = [_Segment.of(counts, at) for at in range(len(counts.views))]
+    parts = [SegmentCounts.of(counts, at) for at in range(len(counts.views))]
     clicks = counts.clicks.sum(axis=2)
     looks = start.looks if start else Looks.start(page)
     factors = start.factors if start else Factors.start(page, len(parts))
@@ -70,7 +69,7 @@ def fit_shelves(page: CompiledPage, counts: ShelfCounts, start: ShelfFit | None 
             before = looks.of_slots(page)
             levels = fit_levels(clicks, examined, levels)
             attraction = (clicks + levels.strength) / (examined + levels.strength / np.maximum(levels.expected, LEAST))
-            full = _masses(parts, attraction)
+            full = np.stack([part.masses(attraction[at]) for at, part in enumerate(parts)])
             in_hand = (full * factors.of_slots(page)).sum(axis=0)
             looks = move_looks(page, looks, counts.shelf_clicks.sum(axis=0), in_hand, factors.spot_strength)
             factors = move_factors(page, factors, counts.shelf_clicks, full * looks.of_slots(page))
@@ -104,60 +103,15 @@ def fit_orders(
 def _clicks_by_shelf(page: CompiledPage, counts: ShelfCounts, fit: ShelfFit) -> Floats:
     """The clicks of items, shared out over the shelves that showed them, float64[G, A, H]."""
     in_hand = fit.looks.of_slots(page) * fit.factors.of_slots(page)
-    shared = np.zeros(counts.placed.shape)
-    for at in range(len(counts.views)):
-        part = _Segment.of(counts, at)
-        shared[at, part.rows] = part.placed * (part.per_shelf @ (part.stands * in_hand[at]).T)
+    shared = np.stack([SegmentCounts.of(counts, at).by_shelf(in_hand[at]) for at in range(len(counts.views))])
     shared *= (counts.clicks.sum(axis=2) / np.maximum(shared.sum(axis=2), LEAST))[:, :, None]
     return shared
 
 
-class _Segment(NamedTuple):
-    """Of one segment: `rows` int[a] of items that were shown, of A in all, how often each shelf showed them [a, H].
-
-    `stands` [H, S] is the share of a shelf's impressions in each slot, `per_shelf` [a, S] the impressions of an item
-    in a slot over how often its shelves' shares would have it there, and `elsewhere` [a, S] impressions in slots
-    where none of its shelves was counted.
-    """
-
-    rows: Indices
-    items: int
-    placed: Floats
-    stands: Floats
-    per_shelf: Floats
-    elsewhere: Floats
-
-    @classmethod
-    def of(cls, counts: ShelfCounts, at: int) -> _Segment:
-        """The segment with this number."""
-        rows = np.flatnonzero(counts.impressions[at].any(axis=1))
-        impressions, placed = counts.impressions[at, rows], counts.placed[at, rows]
-        of_shelf = counts.shelf_impressions[at]
-        stands = of_shelf / np.maximum(of_shelf.sum(axis=1, keepdims=True), 1e-12)
-        there = placed @ stands
-        share = np.divide(impressions, there, out=np.zeros_like(there), where=there > 0.0)
-        elsewhere = np.where(there > 0.0, 0.0, impressions)
-        return cls(rows, counts.impressions.shape[1], placed, stands, share, elsewhere)
-
-
-def _examined(page: CompiledPage, parts: Sequence[_Segment], looks: Looks, factors: Factors) -> Floats:
+def _examined(page: CompiledPage, parts: Sequence[SegmentCounts], looks: Looks, factors: Factors) -> Floats:
     """Examined impressions of items, float64[G, A]."""
     of_slots, added = looks.of_slots(page), factors.of_slots(page)
-    examined = np.zeros((len(parts), parts[0].items if parts else 0))
-    for at, part in enumerate(parts):
-        looked_at = part.placed @ (part.stands * of_slots * added[at])
-        examined[at, part.rows] = (part.per_shelf * looked_at).sum(axis=1) + part.elsewhere @ of_slots.mean(axis=0)
-    return examined
-
-
-def _masses(parts: Sequence[_Segment], attraction: Floats) -> Floats:
-    """What shelves would get in slots at full looks and factors of 1, [G, H, S], given items' attraction [G, A]."""
-    return np.stack(
-        [
-            part.stands * (part.placed.T @ (part.per_shelf * attraction[at, part.rows, None]))
-            for at, part in enumerate(parts)
-        ]
-    )
+    return np.stack([part.examined(of_slots, added[at]).sum(axis=1) for at, part in enumerate(parts)])
 
 
 def _flat(page: CompiledPage, counts: ShelfCounts) -> ShelfFit:

@@ -179,13 +179,14 @@ def damaged(topic: Topic, records: int, chance: random.Random) -> Iterator[Logge
 def _event(topic: Topic, chance: random.Random, unit: str, event_id: str, names: str) -> msgspec.Struct:
     at = BEGIN_MS - chance.randrange(1_000)
     page, segment, item = f"page-{chance.randrange(3)}", f"segment-{names}", f"item-{names}"
+    shelf = f"shelf-{int(names) % 7}" if chance.random() < 0.3 else ""
     if topic is IMPRESSIONS:
-        slots = [SlotItem(f"slot-{place}", f"{item}-{place}") for place in range(3)]
-        return Impression(event_id, at, unit, page, segment, event_id, 1, 0, slots)
+        slots = [SlotItem(f"slot-{place}", f"{item}-{place}", row="first" if shelf else "") for place in range(3)]
+        return Impression(event_id, at, unit, page, segment, event_id, 1, 0, slots, {"first": shelf} if shelf else {})
     if topic is PURCHASES:
         return Purchase(event_id, at, unit, event_id, "EUR", [PurchaseLine(f"item-{chance.randrange(50)}", 1, 100)])
     if topic is CLICKS:
-        return Click(event_id, at, unit, page, segment, "slot-1", item, event_id, 1, 0)
+        return Click(event_id, at, unit, page, segment, "slot-1", item, event_id, 1, 0, shelf=shelf)
     if topic is SIGNALS:
         kind = chance.choice(("view", "add-to-cart", "undeclared-kind"))
         return Signal(event_id, at, unit, kind, f"item-{chance.randrange(50)}")
@@ -194,11 +195,10 @@ def _event(topic: Topic, chance: random.Random, unit: str, event_id: str, names:
         return Return(event_id, at, unit, event_id, order, "EUR", [line])
     if topic is CREDITS:
         kind = chance.choice(("view", "return", "undeclared-kind"))
-        place = page, segment, "slot-1", item, 1, 0, "EUR"
-        return Credit(event_id, at, unit, kind, "source", "click", at, 0, *place)
-    return Conversion(
-        event_id, at, unit, "order", "purchase", 0, "click", at, 0, page, segment, "slot-1", item, 1, 0, 1, 100, "EUR"
-    )
+        place = page, segment, "slot-1", item, 1, 0
+        return Credit(event_id, at, unit, kind, "source", "click", at, 0, *place, "EUR", shelf=shelf)
+    place = page, segment, "slot-1", item, 1, 0
+    return Conversion(event_id, at, unit, "order", "purchase", 0, "click", at, 0, *place, 1, 100, "EUR", shelf=shelf)
 
 
 def _flip(chance: random.Random, value: bytes) -> Value:

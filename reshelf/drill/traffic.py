@@ -33,6 +33,9 @@ from streams.settings import DAY_MS, KafkaSettings
 TICK_S = 0.02
 UNITS, ITEMS, SLOTS = 200, 40, 4
 PAGES, SEGMENTS = ("home", "garden", "cart"), ("new", "known")
+SHELVES: dict[str, tuple[str, ...]] = {"garden": ("new-in", "on-sale", "for-you")}
+"""Of pages that have them: they stand in one row."""
+ROW = "first"
 DUPLICATES, POISON, LATE, FOREIGN, FORGET = 0.01, 0.001, 0.002, 0.002, 0.0005
 """Shares of all events."""
 UNCLICKED, AGAIN, UNKNOWN = 0.02, 0.15, 0.1
@@ -130,13 +133,15 @@ class Traffic:
         at = now - 3 * DAY_MS if chance.random() < LATE else now - chance.randrange(500)
         unit, page, segment = f"unit-{chance.randrange(UNITS)}", chance.choice(PAGES), chance.choice(SEGMENTS)
         variant = chance.randrange(-2, 16)
+        shelf = chance.choice(SHELVES[page]) if page in SHELVES else ""
         if topic is IMPRESSIONS:
-            slots = [SlotItem(f"{page}-{slot}", _item(chance)) for slot in range(SLOTS)]
-            self._publish(IMPRESSIONS, Impression(event_id, at, unit, page, segment, event_id, 1, variant, slots))
+            row, rows = (ROW, {ROW: shelf}) if shelf else ("", {})
+            slots = [SlotItem(f"{page}-{slot}", _item(chance), row=row) for slot in range(SLOTS)]
+            self._publish(IMPRESSIONS, Impression(event_id, at, unit, page, segment, event_id, 1, variant, slots, rows))
         else:
             slot, item = f"{page}-{chance.randrange(SLOTS)}", _item(chance)
             family = _family(item) if chance.random() < 0.5 else ""
-            click = Click(event_id, at, unit, page, segment, slot, item, event_id, 1, variant, family)
+            click = Click(event_id, at, unit, page, segment, slot, item, event_id, 1, variant, family, shelf)
             self._clicks.append(click)
             self._publish(CLICKS, click)
 

@@ -1,6 +1,6 @@
 // Written by `reshelf schemas export` from the message types. Do not edit.
 
-/** Slots of one page view that a visitor really saw. */
+/** Slots of one page view that a visitor really saw; on a page with rows, also which shelf stood in each of them. */
 export interface Impression {
   /** Unique per event; the same on every retry. */
   event_id: string;
@@ -19,6 +19,8 @@ export interface Impression {
   /** 0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback. */
   variant: number;
   slots: SlotItem[];
+  /** The shelf of each row that came into view; none: the page has no rows. */
+  rows?: Record<string, string>;
 }
 
 /** An item that was visible in a slot. */
@@ -28,6 +30,8 @@ export interface SlotItem {
   /** The arm: an item of the catalog or a content block. */
   item: string;
   visible_ms?: number | null;
+  /** The row that the slot is in; left out where the slot's name is that, `.` and more. */
+  row?: string;
 }
 
 /** A visitor clicked the item in a slot. */
@@ -54,6 +58,8 @@ export interface Click {
   variant: number;
   /** What variants of one product have in common, such as their parent; or none. */
   family?: string;
+  /** The shelf that stood in the slot's row; empty where the page has no rows. */
+  shelf?: string;
 }
 
 /** An order that a visitor placed, or a part of one; a line that was reported before does not count again. */
@@ -177,6 +183,8 @@ export interface Conversion {
   /** Money in minor units. */
   earlier?: number;
   via?: Record<string, number>;
+  /** The shelf that stood in the slot's row; empty where the page has no rows. */
+  shelf?: string;
 }
 
 /**
@@ -223,6 +231,8 @@ export interface Credit {
   bought?: string;
   /** Which of the order's lines of this item, from 1; 0: as they stand in the event. */
   nth?: number;
+  /** The shelf that stood in the slot's row; empty where the page has no rows. */
+  shelf?: string;
 }
 
 /** An item as the catalog team writes it; a null value deletes it. */
@@ -522,6 +532,8 @@ export interface PolicyParameters {
   returns?: ReturnFit;
   /** Absent where few page views were read. */
   visits?: VisitFit;
+  /** Absent where the page has no shelves. */
+  shelves?: ShelvesFit;
 }
 
 /**
@@ -651,6 +663,29 @@ export interface EffectFit {
   gain?: number;
   surely?: number;
   in_force?: boolean;
+}
+
+/**
+ * How the rows of a page are looked at, and what its shelves add to their items.
+ *
+ * The chance that a slot in view is looked at is that of its row, times that of its column in shelves of a kind,
+ * times
+ * the slot's own part.  `reach` is the share of page views in which rows come into view, by segment.  What a
+ * shelf
+ * adds is its factor on the page or, where it is known, in the segment, times that in the row; `orders` are
+ * factors of orders per click, by segment.  The segment `*` stands for all that are not named.
+ */
+export interface ShelvesFit {
+  rows?: Record<string, number>;
+  columns?: Record<string, number[]>;
+  slots?: Record<string, number>;
+  reach?: Record<string, Record<string, number>>;
+  page?: Record<string, [number, number]>;
+  segments?: Record<string, Record<string, [number, number]>>;
+  spots?: Record<string, Record<string, [number, number]>>;
+  orders?: Record<string, Record<string, [number, number]>>;
+  /** How much factors differ from segment to segment: their variance around the page's. */
+  segment_variance?: number;
 }
 
 /**

@@ -7,7 +7,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schemas.messages.fields import (
+    MOST_SLOTS,
     Amount,
+    ClickedShelf,
     Currency,
     Delay,
     EventId,
@@ -18,9 +20,12 @@ from schemas.messages.fields import (
     Page,
     PageView,
     Quantity,
+    Row,
     Segment,
+    Shelf,
     SignalKind,
     Slot,
+    SlotRow,
     Unit,
     Variant,
     Version,
@@ -34,10 +39,11 @@ class SlotItem(Struct, frozen=True, gc=False, omit_defaults=True):
     slot: Slot
     item: Item
     visible_ms: VisibleMs | None = None
+    row: SlotRow = ""
 
 
-class Impression(Struct, frozen=True, gc=False):
-    """Slots of one page view that a visitor really saw."""
+class Impression(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Slots of one page view that a visitor really saw; on a page with rows, also which shelf stood in each of them."""
 
     event_id: EventId
     occurred_at: Millis
@@ -47,7 +53,17 @@ class Impression(Struct, frozen=True, gc=False):
     page_view_id: PageView
     layout_version: Version
     variant: Variant
-    slots: Annotated[list[SlotItem], Meta(min_length=1, max_length=64)]
+    slots: Annotated[list[SlotItem], Meta(min_length=1, max_length=MOST_SLOTS)]
+    rows: Annotated[
+        dict[Row, Shelf],
+        Meta(
+            max_length=MOST_SLOTS, description="The shelf of each row that came into view; none: the page has no rows."
+        ),
+    ] = {}
+
+    def shelf_of(self, slot: SlotItem) -> str:
+        """The shelf that one of its slots was part of; empty where it does not say it."""
+        return self.rows.get(slot.row or slot.slot.rpartition(".")[0], "") if self.rows else ""
 
 
 class Click(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -64,6 +80,7 @@ class Click(Struct, frozen=True, gc=False, omit_defaults=True):
     layout_version: Version
     variant: Variant
     family: Family = ""
+    shelf: ClickedShelf = ""
 
 
 class Signal(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -151,6 +168,7 @@ class Conversion(Struct, frozen=True, gc=False, omit_defaults=True):
     repeat: bool = False
     earlier: Amount = 0
     via: Annotated[dict[SignalKind, Delay], Meta(max_length=16)] = {}
+    shelf: ClickedShelf = ""
 
 
 class Credit(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -181,3 +199,4 @@ class Credit(Struct, frozen=True, gc=False, omit_defaults=True):
     return_id: Annotated[str, Meta(max_length=128)] = ""
     bought: Annotated[str, Meta(max_length=128)] = ""
     nth: LineNumber = 0
+    shelf: ClickedShelf = ""

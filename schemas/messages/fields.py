@@ -34,6 +34,30 @@ Segment = Annotated[
 Slot = Annotated[str, Meta(min_length=1, max_length=64, description="An addressable place, unique on its page.")]
 
 
+MOST_SLOTS = 256
+
+
+Shelf = Annotated[
+    str, Meta(min_length=1, max_length=64, description="A module of a page that has rows, as its page-rules name it.")
+]
+
+
+ClickedShelf = Annotated[
+    str, Meta(max_length=64, description="The shelf that stood in the slot's row; empty where the page has no rows.")
+]
+
+
+Row = Annotated[str, Meta(min_length=1, max_length=64, description="A row of a page, as its page-rules name it.")]
+
+
+SlotRow = Annotated[
+    str,
+    Meta(
+        max_length=64, description="The row that the slot is in; left out where the slot's name is that, `.` and more."
+    ),
+]
+
+
 Item = Annotated[
     str, Meta(min_length=1, max_length=128, description="The arm: an item of the catalog or a content block.")
 ]

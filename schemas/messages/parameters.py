@@ -13,8 +13,10 @@ from schemas.messages.fields import (
     Millis,
     NotNegative,
     Page,
+    Row,
     Segment,
     Share,
+    Shelf,
     Slot,
     Strength,
     TextWeights,
@@ -132,6 +134,32 @@ class VisitFit(Struct, frozen=True):
     clicks: NotNegative = 0.0
 
 
+Factor = tuple[NotNegative, Doubt]
+"""A factor around 1, and its variance as a share of the factor's square."""
+
+
+class ShelvesFit(Struct, frozen=True):
+    """How the rows of a page are looked at, and what its shelves add to their items.
+
+    The chance that a slot in view is looked at is that of its row, times that of its column in shelves of a kind, times
+    the slot's own part.  `reach` is the share of page views in which rows come into view, by segment.  What a shelf
+    adds is its factor on the page or, where it is known, in the segment, times that in the row; `orders` are
+    factors of orders per click, by segment.  The segment `*` stands for all that are not named.
+    """
+
+    rows: dict[Row, Share] = {}
+    columns: dict[Label, list[Share]] = {}
+    slots: dict[Slot, NotNegative] = {}
+    reach: dict[Segment, dict[Row, Share]] = {}
+    page: dict[Shelf, Factor] = {}
+    segments: dict[Segment, dict[Shelf, Factor]] = {}
+    spots: dict[Row, dict[Shelf, Factor]] = {}
+    orders: dict[Segment, dict[Shelf, Factor]] = {}
+    segment_variance: Annotated[
+        Doubt, Meta(description="How much factors differ from segment to segment: their variance around the page's.")
+    ] = 0.0
+
+
 class PolicyParameters(Struct, frozen=True):
     """What was fitted for a page: priors, what its visitors look at, and what they are interested in.
 
@@ -179,6 +207,7 @@ class PolicyParameters(Struct, frozen=True):
     signals: Annotated[SignalFit | UnsetType, Meta(description="Absent where signals say nothing of orders.")] = UNSET
     returns: Annotated[ReturnFit | UnsetType, Meta(description="Absent where nothing was returned.")] = UNSET
     visits: Annotated[VisitFit | UnsetType, Meta(description="Absent where few page views were read.")] = UNSET
+    shelves: Annotated[ShelvesFit | UnsetType, Meta(description="Absent where the page has no shelves.")] = UNSET
 
     def __post_init__(self) -> None:
         sizes = {len(segment.text) for segment in self.segments.values()} | {len(self.text)}

@@ -62,7 +62,7 @@ class CandidateSet:
         """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
         if columns == slots:
             return CellIndex(self._positions(items), np.arange(len(slots)))
-        return CellIndex(self._positions(items), _places_in(columns, {slot: place for place, slot in enumerate(slots)}))
+        return CellIndex(self._positions(items), places_in(columns, {slot: place for place, slot in enumerate(slots)}))
 
     def rows(self, items: Sequence[str]) -> tuple[Indices, Indices]:
         """Positions in `items` of those that are candidates, and their places here."""
@@ -75,19 +75,20 @@ class CandidateSet:
         if isinstance(items, CodedNames):
             positions: Indices = self._places_of(items.list)[items.codes]
             return positions
-        return _places_in(items, self._places)
+        return places_in(items, self._places)
 
     def _places_of(self, names: NameList) -> Indices:
         """The places here of all names of a list, -1 where there is none; worked out once for each name."""
         places = self._coded[1] if self._coded and self._coded[0] is names else np.empty(0, dtype=np.intp)
         if len(places) < len(names.names):
             more = names.names[len(places) :]
-            places = np.concatenate([places, _places_in(more, self._places)])
+            places = np.concatenate([places, places_in(more, self._places)])
             self._coded = names, places
         return places
 
 
-def _places_in(names: Sequence[str], places: Mapping[str, int]) -> Indices:
+def places_in(names: Sequence[str], places: Mapping[str, int]) -> Indices:
+    """The places of names, -1 where they have none."""
     return np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
 
 

@@ -15,7 +15,8 @@ from policy.slates.renewal import is_enough
 from streams.catalog.weights import ONE, weights
 from streams.fold.deltas import Traffic
 from streams.fold.evidence import Evidence
-from streams.fold.measures import FOLLOWED, Amount
+from streams.fold.measure import Amount
+from streams.fold.measures import FOLLOWED
 from streams.state.arrays.packed import total
 from streams.state.arrays.tables import Table
 

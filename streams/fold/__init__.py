@@ -16,6 +16,7 @@ tests and drills hold the workers' state against it.
 - `fast`: the fast path of the fold: the common case compiled, with the same results
 - `judge`: what becomes of each record: accepted, skipped, or invalid with a reason
 - `limits`: limits on names, and from which offset of a partition on which of them hold
+- `measure`: what a measure and an array of measures are: keyed by what, how wide, and what an event adds
 - `measures`: what is counted: one row per measure, and the arrays in Redis that hold them
 - `names`: the distinct names that a partition may bring into a time bucket
 - `plain`: the state law written the slow and obvious way: one pass over each whole partition

@@ -14,17 +14,8 @@ from policy.assignment import unit_bin
 from schemas.messages.fields import BASELINE, RETURN
 from schemas.topic import Topic
 from streams.fold.judge import Accepted
-from streams.fold.measures import (
-    STAGE_AMOUNTS,
-    TABLE_ARRAYS,
-    UNIT_MEASURES,
-    VISIBLE,
-    VISIBLE_CAP_MS,
-    Amount,
-    Keying,
-    Measure,
-    delay_bin,
-)
+from streams.fold.measure import STAGE_AMOUNTS, Amount, Keying, Measure
+from streams.fold.measures import TABLE_ARRAYS, UNIT_MEASURES, VISIBLE, VISIBLE_CAP_MS, delay_bin
 from streams.fold.stages import OF_RETURNS, Causes, Stages, causes_of
 from streams.settings import FoldSettings
 
@@ -37,7 +28,7 @@ REMEMBERED_KEYS = 100_000
 CellName = tuple[str, str, int, int]
 """Page, segment, bucket and variant."""
 Cell = Any
-"""What the array of a measure is keyed by: (item, slot), an item, a slot, the number of a bin."""
+"""What the array of a measure is keyed by: a pair of names such as (item, slot), one name, or the number of a bin."""
 
 
 class Traffic(IntEnum):
@@ -203,13 +194,14 @@ class Folder:
                 causes = causes_of(events) if causes is None else causes
                 self._stages.count(array.keying, measures, causes, place.table.amounts)
                 continue
-            cells = self._cells(array.keying, events)
+            some = self._with_shelves(events) if array.keying.of_shelves else events
+            cells = self._cells(array.keying, some) if some else ()
             for _, measure in measures if cells else ():
                 counts = place.table.amounts.setdefault(measure.name, {})
                 if measure.amount is Amount.ONE:
                     _add(counts, Counter(cells).items())
                 else:
-                    _add(counts, zip(cells, self._amounts(measure.amount, events), strict=True))
+                    _add(counts, zip(cells, self._amounts(measure.amount, some), strict=True))
         self._count_units(place.bins, place.of_page)
 
     def _count_units(self, bins: dict[int, list[int]], events: Sequence[Accepted]) -> None:
@@ -233,6 +225,8 @@ class Folder:
 
     def _cells(self, keying: Keying, events: Sequence[Accepted]) -> Sequence[Cell]:
         """The cell of each event in an array, or the several of an event with a list of slots."""
+        if keying.of_shelves:
+            return self._cells_of_shelves(keying, events)
         if keying is Keying.ITEM_SLOT:
             places = chain.from_iterable(entry.event.slots for entry in events) if self._many else map(_EVENT, events)
             return list(map(_ITEM_SLOT, places))
@@ -241,6 +235,17 @@ class Folder:
         if keying is Keying.SLOT:
             return [slot.slot for slot in _timed(events)]
         return [delay_bin(entry.event.delay) for entry in events]
+
+    def _with_shelves(self, events: Sequence[Accepted]) -> Sequence[Accepted]:
+        """The events that name a shelf, or shelves of rows."""
+        return [entry for entry in events if (entry.event.rows if self._many else entry.event.shelf)]
+
+    def _cells_of_shelves(self, keying: Keying, events: Sequence[Accepted]) -> Sequence[Cell]:
+        name_of = attrgetter("slot" if keying is Keying.SLOT_SHELF else "item")
+        if not self._many:
+            return [(name_of(entry.event), entry.event.shelf) for entry in events]
+        slots = ((slot, entry.event.shelf_of(slot)) for entry in events for slot in entry.event.slots)
+        return [(name_of(slot), shelf) for slot, shelf in slots if shelf]
 
     def _amounts(self, amount: Amount, events: Sequence[Accepted]) -> Iterable[int]:
         """What each event, or each slot whose visible time it says, adds to its cell."""

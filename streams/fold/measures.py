@@ -17,14 +17,13 @@ came later is counted from where a namespace was extended by it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum, auto
-from functools import cached_property
+from typing import NamedTuple
 
 from schemas.messages.events import Click, Conversion, Credit, Impression
 from schemas.messages.fields import MOST_KINDS
 from schemas.topic import Topic
 from schemas.topics import CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS
+from streams.fold.measure import Amount, Array, Axis, Keying, Measure, Width
 from streams.settings import FoldSettings
 
 DELAY_BINS = 32
@@ -32,105 +31,10 @@ BACKUP_MS = 7 * DAY_MS
 KINDS = range(MOST_KINDS)
 """The places of kinds of signals."""
 BLOCK = 4
-"""Slots in one block of an array by item and slot."""
+"""Columns in one block of an array of two axes."""
 VISIBLE_CAP_MS = 60_000
 """The most that a slot's visible time counts as (ms): nobody looks at one slot for the hour that a tab is left open."""
 Event = Impression | Click | Conversion | Credit
-
-
-class Keying(Enum):
-    """What the cells of an array are keyed by."""
-
-    ITEM_SLOT = auto()
-    """Item and slot: each that was seen for an event with a list of slots, else the event's own; in blocks of slots."""
-    ITEM = auto()
-    SLOT = auto()
-    """Each slot whose visible time an event with a list of slots says."""
-    DELAY = auto()
-    """Logarithmic bin of the event's delay, see `streams.fold.deltas.delay_bin`."""
-    UNIT = auto()
-    """Bin of units, see `policy.assignment.unit_bin`; for whole pages."""
-
-
-class Width(Enum):
-    """How many bytes a number has in Redis, big-endian; it stays at its largest value."""
-
-    COUNT = 4
-    SUM = 8
-
-
-class Amount(Enum):
-    """What an event adds to its cell."""
-
-    ONE = auto()
-    MONEY = auto()
-    """Its amount in minor units, at most `fold.amount_cap`."""
-    MONEY_SQUARED = auto()
-    REPEAT = auto()
-    """One where its click had converted before."""
-    CROSS_PRODUCT = auto()
-    """What the square of all that its click brought grows by beyond the square of its own amount."""
-    RETURN = auto()
-    """One where it is a returned line; the next two are what that line was paid back."""
-    RETURNED_MONEY = auto()
-    RETURNED_SQUARED = auto()
-    SIGNAL = auto()
-    """One where it is a signal of the measure's kind."""
-    VIA = auto()
-    """One where its click converts now, and a signal of the kind came between."""
-    NEW_VIEW = auto()
-    """One where its page view is new on the partition lately; the next two likewise."""
-    NEW_UNIT = auto()
-    NEW_ORDER = auto()
-    VISIBLE_MS = auto()
-    """How long its slot was visible in milliseconds, at most `VISIBLE_CAP_MS`."""
-
-
-STAGE_AMOUNTS = frozenset(
-    {Amount.REPEAT, Amount.CROSS_PRODUCT, Amount.RETURN, Amount.RETURNED_MONEY, Amount.RETURNED_SQUARED}
-    | {Amount.SIGNAL, Amount.VIA}
-)
-"""What most events of a topic do not add."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A number that events of a topic add to; `in_csv` says whether the CSV of counts has it.
-
-    `kind` is the place of a kind of signal among those of the namespace, for measures that count one alone.
-    """
-
-    name: str
-    topic: Topic
-    amount: Amount = Amount.ONE
-    in_csv: bool = False
-    kind: int = -1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Array:
-    """Measures whose numbers are side by side in each cell of one array, in this order.
-
-    `name` is a part of its key in Redis, `row` the kind of its lines in the canonical
-    export.  `directories` are the arrays of names that give items, and slots, their rows.
-    """
-
-    name: str
-    row: str
-    keying: Keying
-    width: Width
-    measures: tuple[Measure, ...]
-    directories: tuple[str, ...] = ()
-
-    @cached_property
-    def of_stages(self) -> bool:
-        """Whether its measures count some of the events of their topic alone (`streams.fold.stages`)."""
-        return any(measure.amount in STAGE_AMOUNTS for measure in self.measures)
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of its measures."""
-        return tuple(measure.name for measure in self.measures)
 
 
 CELLS = Array(
@@ -205,6 +109,38 @@ VISIBLE = Array(
     ),
 )
 """Impressions that say how long their slot was visible, and for how long; the compiled fold counts them, too."""
+STANDS = Array(
+    name="stands",
+    row="stand",
+    keying=Keying.SLOT_SHELF,
+    width=Width.COUNT,
+    directories=("slots", "shelves"),
+    measures=(
+        Measure("shelf_impressions", IMPRESSIONS),
+        Measure("shelf_clicks", CLICKS),
+    ),
+)
+"""Which shelf slots were part of."""
+PLACED = Array(
+    name="placed",
+    row="placed",
+    keying=Keying.ITEM_SHELF,
+    width=Width.COUNT,
+    directories=("items", "shelves"),
+    measures=(Measure("placed", IMPRESSIONS),),
+)
+"""Which shelf items were shown in."""
+SHELF_SALES = Array(
+    name="shelfsales",
+    row="shelf_sale",
+    keying=Keying.SLOT_SHELF,
+    width=Width.SUM,
+    directories=("slots", "shelves"),
+    measures=(
+        Measure("shelf_conversions", CONVERSIONS),
+        Measure("shelf_revenue", CONVERSIONS, Amount.MONEY),
+    ),
+)
 BINS = Array(
     name="bins",
     row="bin",
@@ -228,26 +164,47 @@ RETURN_BINS = Array(
 )
 """What of the experiment's revenue went back."""
 
-TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS, FOLLOWED, STAGE_DELAYS, VISIBLE)
+TABLE_ARRAYS: tuple[Array, ...] = (
+    *(CELLS, SALES, DELAYS, FOLLOWED, STAGE_DELAYS, VISIBLE),
+    *(STANDS, PLACED, SHELF_SALES),
+)
 """A new one comes last: packed values have their measures in this order."""
 UNIT_ARRAYS: tuple[Array, ...] = (BINS, RETURN_BINS)
 ARRAYS: tuple[Array, ...] = (*TABLE_ARRAYS, *UNIT_ARRAYS)
 UNIT_MEASURES: tuple[Measure, ...] = tuple(measure for array in UNIT_ARRAYS for measure in array.measures)
-BLOCKED: tuple[Array, ...] = tuple(array for array in TABLE_ARRAYS if array.keying is Keying.ITEM_SLOT)
+BLOCKED: tuple[Array, ...] = tuple(array for array in TABLE_ARRAYS if len(array.keying.axes) > 1)
 DIRECTORIES: tuple[str, ...] = tuple(dict.fromkeys(name for array in TABLE_ARRAYS for name in array.directories))
 ITEM_DIRECTORIES: tuple[str, ...] = tuple(
-    dict.fromkeys(array.directories[0] for array in TABLE_ARRAYS if array.keying in (Keying.ITEM_SLOT, Keying.ITEM))
+    dict.fromkeys(array.directories[0] for array in TABLE_ARRAYS if array.keying.axes[0] is Axis.ITEM)
 )
 """Those of items."""
 PACKED = "packed"
 """The key of what merges have put into a table, all of it in one value (`streams.state.arrays.packed_value`)."""
 PARTS: tuple[str, ...] = (PACKED, *DIRECTORIES, *(array.name for array in TABLE_ARRAYS if array not in BLOCKED))
-"""The keys of a table that do not depend on how many slots it has."""
+"""The keys of a table that do not depend on how many slots and shelves it has."""
 
 
-def blocks(start: int, end: int) -> Iterator[str]:
-    """The names of these blocks of the arrays that are in blocks, block by block."""
-    return (f"{array.name}{at}" for at in range(start, end) for array in BLOCKED)
+class Blocks(NamedTuple):
+    """How many blocks each array of a table has that is in blocks: by slots, and by shelves."""
+
+    slots: int = 0
+    shelves: int = 0
+
+    @classmethod
+    def of(cls, slots: int, shelves: int) -> Blocks:
+        """Those of a table with so many slots and shelves."""
+        return cls(-(-slots // BLOCK), -(-shelves // BLOCK))
+
+    def names(self, beyond: Blocks | None = None) -> Iterator[str]:
+        """The names of these blocks but for those of `beyond`."""
+        start = beyond or Blocks()
+        for array in BLOCKED:
+            column = 0 if array.keying.axes[1] is Axis.SLOT else 1
+            yield from (f"{array.name}{at}" for at in range(start[column], self[column]))
+
+    def with_those_of(self, other: Blocks) -> Blocks:
+        """As many of each as either has."""
+        return Blocks(max(self.slots, other.slots), max(self.shelves, other.shelves))
 
 
 def amounts_of(topic: Topic, arrays: Iterable[Array] = ARRAYS) -> frozenset[Amount]:

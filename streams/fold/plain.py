@@ -50,8 +50,7 @@ class PlainFold:
         self._brought: dict[bytes, list[int]] = defaultdict(list)
         self._steps: dict[int, int] = {}
         self._slot_blocks: list[int] = []
-        self._floor = self._slot_floor = 0
-        self._newest = 0
+        self._newest = self._floor = self._slot_floor = 0
         self.rejected: dict[tuple[str, int, int], str] = {}
 
     def read(self, tp: TopicPartition, records: Iterable[Record]) -> None:
@@ -206,17 +205,14 @@ class PlainFold:
 
     def _invalid(self, record: Record, event: Any, time_ms: int) -> str:
         limits, lateness = self._settings, record.timestamp - time_ms
+        of_tier = isinstance(event, Impression | Click)
         if record.key != event.unit.encode():
             return "key"
         if limits.max_clock_skew_ms and lateness < -limits.max_clock_skew_ms:
             return "early"
-        if (
-            limits.allowed_lateness_ms
-            and lateness > limits.allowed_lateness_ms
-            and isinstance(event, Impression | Click)
-        ):
+        if of_tier and 0 < limits.allowed_lateness_ms < lateness:
             return "late"
-        span = self._open_ms("" if isinstance(event, Impression | Click) else CONVERSIONS.name)
+        span = self._open_ms("" if of_tier else CONVERSIONS.name)
         if limits.bucket_ms and bucket_of(time_ms, limits.bucket_ms) + span < self._newest:
             return "late"
         return "currency" if isinstance(event, Conversion | Credit) and event.currency != limits.currency else ""
@@ -229,38 +225,45 @@ class PlainFold:
             need = sum(other == kind for _, other, _ in new)
             if need and need + sum(other == kind for _, other, _ in names) > limit:
                 return "quota"
+        on_page = [kind for page, kind, _ in names if page == event.page]
         for kind, limit in ((1, page_items), (2, page_slots)):
             need = sum(other == kind for _, other, _ in new)
-            if need and need + sum((page, other) == (event.page, kind) for page, other, _ in names) > limit:
+            if need and need + on_page.count(kind) > limit:
                 return "quota"
         names |= new
         return ""
 
     def _limits_at(self, tp: TopicPartition, offset: int) -> Sequence[int]:
-        changes = self._limits.get(tp, self._own_limits)
-        return [limits for since, limits in changes if since <= offset][-1]
+        return [limits for since, limits in self._limits.get(tp, self._own_limits) if since <= offset][-1]
 
     def _count(self, event: Any, bucket: int, marks: tuple[int, int, int]) -> None:
         traffic = int(traffic_of(event.variant))
-        place = (event.page, event.segment, bucket, traffic)
-        unit = (event.page, bucket, traffic, unit_bin(event.unit))
+        place, unit = (event.page, event.segment, bucket, traffic), (event.page, bucket, traffic, unit_bin(event.unit))
         if isinstance(event, Impression):
-            for slot_item in event.slots:
-                self._add("cell", (*place, slot_item.item, slot_item.slot), (1, 0))
-                if slot_item.visible_ms is not None:
-                    self._add("visible", (*place, slot_item.slot), (1, min(slot_item.visible_ms, VISIBLE_CAP_MS)))
+            self._show(place, event)
             self._add("bin", unit, (marks[0], marks[1], 0, 0, 0))
         elif isinstance(event, Click):
             self._add("cell", (*place, event.item, event.slot), (0, 1))
+            self._add("stand", (*place, event.slot, event.shelf), (0, int(event.shelf != "")))
             self._add("bin", unit, (0, 0, 1, 0, 0))
         elif isinstance(event, Conversion):
             amount = min(event.amount, self._settings.amount_cap)
             self._add("sale", (*place, event.item), (1, amount, amount * amount))
             self._add("delay", (*place, delay_bin(event.delay)), (1,))
+            self._add("shelf_sale", (*place, event.slot, event.shelf), (1, amount) if event.shelf else (0, 0))
             self._add("bin", unit, (0, 0, 0, marks[2], amount))
             self._follow(place, event, amount)
         else:
             self._credit(place, unit, event)
+
+    def _show(self, place: tuple[Any, ...], event: Impression) -> None:
+        for slot_item in event.slots:
+            self._add("cell", (*place, slot_item.item, slot_item.slot), (1, 0))
+            if shelf := event.rows.get(slot_item.row or ".".join(slot_item.slot.split(".")[:-1])):
+                self._add("stand", (*place, slot_item.slot, shelf), (1, 0))
+                self._add("placed", (*place, slot_item.item, shelf), (1,))
+            if slot_item.visible_ms is not None:
+                self._add("visible", (*place, slot_item.slot), (1, min(slot_item.visible_ms, VISIBLE_CAP_MS)))
 
     def _follow(self, place: tuple[Any, ...], event: Conversion, amount: int) -> None:
         """Whether its click converted before, and what came between."""

@@ -9,7 +9,8 @@ from typing import Any
 from schemas.messages.events import Credit
 from schemas.messages.fields import RETURN
 from streams.fold.judge import Accepted
-from streams.fold.measures import Amount, Keying, Measure, delay_bin
+from streams.fold.measure import Amount, Keying, Measure
+from streams.fold.measures import delay_bin
 from streams.settings import FoldSettings
 
 Amounts = dict[str, dict[Any, int]]

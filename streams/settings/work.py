@@ -83,13 +83,16 @@ class FoldSettings(Group):
     )
     max_slots: Positive = Field(
         100_000,
-        description="How many distinct pairs of page and slot one source partition may bring into a time bucket.",
+        description="How many distinct pairs of page and slot one source partition may bring into a time bucket; "
+        "shelves count as slots.",
     )
     max_page_items: Positive = Field(
         100_000, description="How many distinct items of one page one source partition may bring into a time bucket."
     )
     max_page_slots: Positive = Field(
-        500, description="How many distinct slots of one page one source partition may bring into a time bucket."
+        500,
+        description="How many distinct slots of one page one source partition may bring into a time bucket; "
+        "shelves count as slots.",
     )
 
     @field_validator("signals")

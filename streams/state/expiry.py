@@ -16,20 +16,20 @@ import orjson
 from schemas.topics import BY_NAME
 from streams.fold.buckets import is_expired, is_span_expired
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import BINS, PARTS, blocks, open_ms
+from streams.fold.measures import BINS, PARTS, Blocks, open_ms
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
-from streams.state.arrays.directory import names_in
-from streams.state.arrays.tables import bin_names, blocks_for
+from streams.state.arrays.tables import bin_names
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, home_group, key_member, table_member
+from streams.state.reading.tables import blocks_of
 from streams.state.store import Store
 from streams.state.watermark import Watermark
 
 _SCRIPT = files("streams.state").joinpath("expire.lua").read_text()
 _QUOTA_SCRIPT = files("streams.state").joinpath("expire_quota.lua").read_text()
 _SPARE_BLOCKS = 16
-"""Blocks of cells that are dropped beyond those of the slots that were listed: some may have come since."""
+"""Blocks that are dropped beyond those of slots and shelves that were listed: some may have come since."""
 
 
 async def reached(store: Store, group: int, partitions: Iterable[TopicPartition]) -> int:
@@ -92,10 +92,14 @@ def _keys_of(tables: Sequence[TableKey]) -> Iterator[bytes]:
 
 
 async def _arrays_of(store: Store, keys: GroupKeys, tables: Sequence[TableKey]) -> list[str]:
-    listed = [keys.table("slots", key) for key in tables]
+    listed = [keys.table(kind, key) for kind in ("slots", "shelves") for key in tables]
     stored = await translate_errors(lambda: store.redis.mget(listed)) if listed else []
-    slots = [len(names_in(content)) for content in stored]
-    return [name for key, count in zip(tables, slots, strict=True) for name in _names(keys, key, count)]
+    parts = zip(stored[: len(tables)], stored[len(tables) :], strict=True)
+    return [
+        name
+        for key, (slots, shelves) in zip(tables, parts, strict=True)
+        for name in _names(keys, key, blocks_of({"slots": slots, "shelves": shelves}))
+    ]
 
 
 def _table(bucket: int, member: bytes) -> TableKey:
@@ -103,7 +107,8 @@ def _table(bucket: int, member: bytes) -> TableKey:
     return TableKey(page, segment, bucket, Traffic(traffic))
 
 
-def _names(keys: GroupKeys, key: TableKey, slots: int) -> list[str]:
+def _names(keys: GroupKeys, key: TableKey, blocks: Blocks) -> list[str]:
     """All keys that a table may have."""
-    names = (*PARTS, "revision", *blocks(0, blocks_for(slots) + _SPARE_BLOCKS))
+    beyond = Blocks(blocks.slots + _SPARE_BLOCKS, blocks.shelves + _SPARE_BLOCKS)
+    names = (*PARTS, "revision", *beyond.names())
     return [keys.table(name, key) for name in names]

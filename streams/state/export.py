@@ -39,7 +39,8 @@ from schemas.topics import BY_NAME
 from streams.fold.buckets import is_expired, is_span_expired, span_of
 from streams.fold.deltas import TableKey
 from streams.fold.judge import bucket_of
-from streams.fold.measures import BINS, TABLE_ARRAYS, UNIT_ARRAYS, Array, Keying, open_ms
+from streams.fold.measure import Array, Axis, Keying
+from streams.fold.measures import BINS, TABLE_ARRAYS, UNIT_ARRAYS, open_ms
 from streams.fold.names.name_codes import distinct
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
@@ -209,9 +210,8 @@ def _cell_name(array: Array, table: Table, cell: Sequence[int]) -> list[Any]:
     """The names that a cell's indices stand for."""
     if array.keying is Keying.DELAY:
         return list(cell)
-    if array.keying is Keying.SLOT:
-        return [table.slots[cell[0]]]
-    return [names[at] for names, at in zip((table.items, table.slots), cell, strict=False)]
+    names = {Axis.ITEM: table.items, Axis.SLOT: table.slots, Axis.SHELF: table.shelves}
+    return [names[axis][at] for axis, at in zip(array.keying.axes, cell, strict=True)]
 
 
 async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list[Row]:

@@ -21,12 +21,12 @@ import orjson
 
 from streams.fold.buckets import formed_at, is_span_expired, span_of
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import PACKED, PARTS, blocks
+from streams.fold.measures import PACKED, PARTS
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.packed_value import encode_packed
 from streams.state.arrays.sums import add_tables
-from streams.state.arrays.tables import Table, blocks_for
+from streams.state.arrays.tables import Table
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, key_member, table_member
 from streams.state.reading.tables import read_tables
@@ -208,4 +208,4 @@ def _call(keys: GroupKeys, loaded: LoadedMerge) -> tuple[list[str], list[Any]]:
 
 def _contents(keys: GroupKeys, key: TableKey, table: Table) -> list[str]:
     """All keys that hold a table's counts and names."""
-    return [keys.table(name, key) for name in (*PARTS, *blocks(0, blocks_for(len(table.slots))))]
+    return [keys.table(name, key) for name in (*PARTS, *table.blocks.names())]

@@ -12,7 +12,7 @@ import time
 from asyncio import gather
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from operator import is_
 from typing import Any, Self
 
@@ -20,13 +20,14 @@ from redis.asyncio import Redis
 
 from streams.fold.buckets import is_span_expired, span_of
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
+from streams.fold.measures import Blocks
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.alias import resolve
 from streams.state.arrays.experiment_bins import BucketBins, read_bins
 from streams.state.arrays.packing import packed_table
 from streams.state.arrays.parts import KeyTables, PageTables, parts_of
-from streams.state.arrays.tables import Table, blocks_for
+from streams.state.arrays.tables import Table
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.keys import GroupKeys, group_of, key_member
 from streams.state.manifest import Manifest
@@ -75,10 +76,9 @@ class StateReader:
         starts = [(topic, *each) for topic, offsets in manifest.starts.items() for each in enumerate(offsets)]
         self._partitions = [(TopicPartition(topic, partition), start) for topic, partition, start in starts]
         self._buckets: dict[int, frozenset[int]] = {}
-        self._signals = tuple(manifest.signals)
+        self._signals, self._blocks = tuple(manifest.signals), Blocks()
         self.revisions = KeyRevisions(self._pipelined, self._groups)
         self._listed_at = -SEGMENTS_S
-        self._blocks = 0
 
     @classmethod
     async def open(cls, redis: Redis, name: str) -> Self:
@@ -265,13 +265,14 @@ class StateReader:
             return stored
 
         changed = [key for key, revision in live.items() if entries.get(key, (b"",))[0] != revision]
-        expected = {key: blocks_for(len(table.slots)) for key, (_, table) in entries.items()}
-        most = max(expected.values(), default=self._blocks)
+        expected = {key: table.blocks for key, (_, table) in entries.items()}
+        most = reduce(Blocks.with_those_of, expected.values()) if expected else self._blocks
         guess = {key: expected.get(key, most) for key in changed}
         parts = await read_parts(mget, keys, changed, guess)
         names = self.memory.names
         tables = {key: packed_table(key, part, names(key.page)) for key, part in zip(changed, parts, strict=True)}
-        self._blocks = max((blocks_for(len(table.slots)) for table in tables.values()), default=self._blocks)
+        if tables:
+            self._blocks = reduce(Blocks.with_those_of, (table.blocks for table in tables.values()))
         return {key: (revision, tables[key]) if key in tables else entries[key] for key, revision in live.items()}
 
 

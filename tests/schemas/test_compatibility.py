@@ -93,7 +93,7 @@ BREAKING: dict[str, tuple[Change, str]] = {
     ),
     "upper limit lowered": (
         put("impression/properties/slots/maxItems", 12),
-        "impression.json $.slots: old records are refused: written with maxItems 64, read with 12",
+        "impression.json $.slots: old records are refused: written with maxItems 256, read with 12",
     ),
     "lower limit raised": (
         put("click/properties/variant/minimum", -1),
@@ -192,7 +192,7 @@ BREAKING: dict[str, tuple[Change, str]] = {
 HARMLESS: dict[str, Change] = {
     "optional field added": put("click/properties/device", {"type": "string", "default": ""}),
     "optional field added to ours": put("layout/properties/note", {"type": "string", "default": ""}),
-    "limit widened for what shops write": put("impression/properties/slots/maxItems", 128),
+    "limit widened for what shops write": put("impression/properties/slots/maxItems", 512),
     "limit dropped for what shops write": put("impression/properties/slots/maxItems", ...),
     "integer became number": put("click/properties/variant/type", "number"),
     "required field became optional": optional("click", "segment"),

@@ -63,7 +63,7 @@ INVALID = [
     ("impression", {"variant": 256}, "Expected `int` <= 255 - at `$.variant`"),
     ("impression", {"variant": 1.0}, "Expected `int`, got `float` - at `$.variant`"),
     ("impression", {"slots": []}, "Expected `array` of length >= 1 - at `$.slots`"),
-    ("impression", {"slots": [{"slot": "a", "item": "b"}] * 65}, "Expected `array` of length <= 64 - at `$.slots`"),
+    ("impression", {"slots": [{"slot": "a", "item": "b"}] * 257}, "Expected `array` of length <= 256 - at `$.slots`"),
     ("impression", {"slots": [{"slot": "a"}]}, "Object missing required field `item` - at `$.slots[0]`"),
     ("impression", {"slots": [{"slot": "a", "item": 7}]}, "Expected `str`, got `int` - at `$.slots[0].item`"),
     ("click", {"event_id": ""}, "Expected `str` of length >= 1 - at `$.event_id`"),

@@ -81,7 +81,7 @@ def test_every_reference_leads_somewhere(name: str) -> None:
 
 def test_limits_are_in_the_schema() -> None:
     schema = json.loads(export.documents()["impression.json"])
-    assert schema["properties"]["slots"] | {"items": 0} == {"type": "array", "items": 0, "minItems": 1, "maxItems": 64}
+    assert schema["properties"]["slots"] | {"items": 0} == {"type": "array", "items": 0, "minItems": 1, "maxItems": 256}
     assert schema["properties"]["unit"]["maxLength"] == 128
     assert (schema["properties"]["variant"]["minimum"], schema["properties"]["variant"]["maximum"]) == (-2, 255)
 

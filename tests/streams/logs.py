@@ -26,7 +26,7 @@ FOLD = FoldSettings(
     unit_clicks=1,
     max_keys=3,
     max_items=5,
-    max_slots=5,
+    max_slots=6,
 )
 LARGE_NAME = 1 << 18
 """Bytes for a name with which `duplicate_mb` is about a number of records."""
@@ -49,7 +49,8 @@ _units = _names(["u1", "u2", "ü3", "u4"])
 _pages = _names(["home", "a/b:c"])
 _segments = _names(["s1", "s2", "*", "s\u00004", "s5"])
 _items = _names(["i1", "i2", "i,3", 'i"4', "i5", "i6", "i7"])
-_slots = _names(["top", "left", "a", "b", "c", "d"])
+_slots = _names(["top", "left", "a", "b", "row.1", "row.2"])
+_shelves = _names(["new", "sale", "für dich"])
 _variants = st.integers(-2, 3)
 _visible = _names([None, None, 0, 1_000, 60_000, 60_001, 3_600_000])
 _delays = _names([0, 999, 1_000, 5_000, 100_000])
@@ -73,9 +74,11 @@ def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
     }
     view = f"v{draw(st.integers(0, 5))}"
     if topic == TOPICS[0]:
-        places = draw(st.lists(st.builds(SlotItem, _slots, _items, _visible), min_size=1, max_size=4))
-        return unit, Impression(**common, page_view_id=view, slots=places)
-    place: dict[str, Any] = {"slot": draw(_slots), "item": draw(_items)}
+        rows = _names(["", "", "", "row", "second"])
+        places = draw(st.lists(st.builds(SlotItem, _slots, _items, _visible, rows), min_size=1, max_size=4))
+        shelves = draw(st.dictionaries(_names(["row", "second", "third"]), _shelves, max_size=2))
+        return unit, Impression(**common, page_view_id=view, slots=places, rows=shelves)
+    place: dict[str, Any] = {"slot": draw(_slots), "item": draw(_items), "shelf": draw(st.just("") | _shelves)}
     if topic == TOPICS[1]:
         return unit, Click(**common, **place, page_view_id=view)
     delay = draw(_delays)
@@ -116,21 +119,21 @@ def logs(draw: st.DrawFn, partitions: int = 2, most: int = 25) -> Log:
     return log
 
 
-def example_log(seed: int, records: int, partitions: int = 2, timed: bool = False) -> Log:
+def example_log(seed: int, records: int, partitions: int = 2, timed: bool = False, shelves: bool = False) -> Log:
     """A log of ordinary events with some duplicates and poison; the broker gives offsets and times.
 
-    `timed`: some impressions say how long a slot was visible.
+    `timed`: some impressions say how long a slot was visible; `shelves`: most say which shelf a slot was part of.
     """
     chance = random.Random(seed)
     log: Log = {}
     for topic in TOPICS:
         for partition in range(partitions):
             tp = TopicPartition(topic, partition)
-            log[tp] = [_ordinary(chance, topic, offset, timed) for offset in range(records)]
+            log[tp] = [_ordinary(chance, topic, offset, timed, shelves) for offset in range(records)]
     return log
 
 
-def _ordinary(chance: random.Random, topic: str, offset: int, timed: bool) -> LoggedRecord:
+def _ordinary(chance: random.Random, topic: str, offset: int, timed: bool, shelves: bool) -> LoggedRecord:
     if chance.random() < 0.03:
         return LoggedRecord(offset, 0, b"u", chance.choice([None, b"{", b'{"event_id":"x"}', b"\xff"]))
     unit = f"u{chance.randrange(40)}"
@@ -144,16 +147,18 @@ def _ordinary(chance: random.Random, topic: str, offset: int, timed: bool) -> Lo
         "variant": chance.choice([-2, -1, 0, 1, 2, 3]),
     }
     place: dict[str, Any] = {"slot": f"s{chance.randrange(5)}", "item": f"i{chance.randrange(30)}"}
+    shelf = f"shelf{offset % 6}" if shelves and offset % 4 else ""
     view = f"v{chance.randrange(300)}"
     event: Any
     if topic == TOPICS[0]:
         visible_ms = offset * 997 % 100_000 if timed and offset % 3 else None
-        event = Impression(
-            **common, page_view_id=view, slots=[SlotItem(**place, visible_ms=visible_ms), SlotItem("s9", "i1")]
-        )
+        slots = [SlotItem(**place, visible_ms=visible_ms, row="first" if shelf else ""), SlotItem("s9", "i1")]
+        rows = {"first": shelf} if shelf else {}
+        event = Impression(**common, page_view_id=view, slots=slots, rows=rows)
     elif topic == TOPICS[1]:
-        event = Click(**common, **place, page_view_id=view)
+        event = Click(**common, **place, page_view_id=view, shelf=shelf)
     else:
+        place["shelf"] = shelf
         place |= {"click_id": "c", "clicked_at": common["occurred_at"], "delay": chance.randrange(10**7)}
         place |= {"order_id": f"o{chance.randrange(200)}", "amount": chance.randrange(1_000), "currency": "EUR"}
         if topic == TOPICS[3]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from policy.arrays import Ints
-from streams.fold.measures import BLOCK, TABLE_ARRAYS, Array, Keying
+from streams.fold.measure import Array, Axis
+from streams.fold.measures import BLOCK, TABLE_ARRAYS
 from streams.state.arrays.directory import Directory
 from streams.state.arrays.tables import TYPES, Table, blocks_for
 
@@ -30,15 +31,14 @@ def encode_table(table: Table) -> dict[str, bytes]:
             listed = np.flatnonzero(counted[directory])
             parts[directory] = _directory([names[at] for at in listed.tolist()])
             rows = rows.take(listed, axis=axis)
-        parts |= _blocks(array, rows) if array.keying is Keying.ITEM_SLOT else {array.name: _encode(array, rows)}
+        parts |= _blocks(array, rows) if len(array.keying.axes) > 1 else {array.name: _encode(array, rows)}
     return parts
 
 
 def _names_of(array: Array, table: Table) -> Sequence[Sequence[str]]:
     """The names that the directories of an array list."""
-    if array.keying is Keying.SLOT:
-        return (table.slots,)
-    return (table.items, table.slots)[: len(array.directories)]
+    names = {Axis.ITEM: table.items, Axis.SLOT: table.slots, Axis.SHELF: table.shelves}
+    return [names[axis] for axis in array.keying.axes if axis in names]
 
 
 def _directory(names: Sequence[str]) -> bytes:
@@ -49,7 +49,7 @@ def _directory(names: Sequence[str]) -> bytes:
 
 
 def _blocks(array: Array, numbers: Ints) -> dict[str, bytes]:
-    """Items by slots by measures, in blocks of slots."""
+    """Rows by columns by measures, in blocks of columns."""
     count = blocks_for(numbers.shape[1])
     padded = np.zeros((numbers.shape[0], count * BLOCK, numbers.shape[2]), dtype=np.int64)
     padded[:, : numbers.shape[1]] = numbers

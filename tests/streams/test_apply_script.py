@@ -13,7 +13,7 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from streams.fold.deltas import WHOLE_PAGE, GroupDelta, TableDelta, TableKey, Traffic
-from streams.fold.measures import Width
+from streams.fold.measure import Width
 from streams.kafka.records import TopicPartition
 from streams.state.arrays.operations import SHORT
 from streams.state.arrays.sums import MOST

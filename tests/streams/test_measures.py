@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from policy.experiments import sequence
 from schemas.topics import CLICKS, FOLDED_TOPICS, IMPRESSIONS
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
+from streams.fold.measure import Amount, Array, Axis, Keying, Width
 from streams.fold.measures import (
     ARRAYS,
     BINS,
@@ -22,10 +23,6 @@ from streams.fold.measures import (
     UNIT_ARRAYS,
     UNIT_MEASURES,
     VISIBLE,
-    Amount,
-    Array,
-    Keying,
-    Width,
     amounts_of,
 )
 from streams.kafka.records import TopicPartition
@@ -44,6 +41,8 @@ KEY = TableKey("home", "s", 3_000, Traffic.HOLDOUT)
 MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
 CELL: dict[Keying, list[Any]] = {
     Keying.ITEM_SLOT: [("i1", f"slot{at}") for at in range(9)],
+    Keying.SLOT_SHELF: [("top", f"shelf{at}") for at in range(9)],
+    Keying.ITEM_SHELF: [("i1", "sale"), ("i2", "sale"), ("i2", "new")],
     Keying.ITEM: ["i1", "i,2"],
     Keying.SLOT: ["top", "s,9"],
     Keying.DELAY: [0, 31],
@@ -110,11 +109,15 @@ def test_names_are_unique() -> None:
 
 
 def test_arrays_have_the_names_and_widths_that_their_cells_need() -> None:
-    """Blocks are packed as counts, and slots have one directory, which says how many blocks there are."""
-    directories = {Keying.ITEM_SLOT: 2, Keying.ITEM: 1, Keying.SLOT: 1, Keying.DELAY: 0, Keying.UNIT: 0}
-    assert all(len(array.directories) == directories[array.keying] for array in ARRAYS)
-    assert all(array.width is Width.COUNT and array.directories[1] == "slots" for array in BLOCKED)
-    assert all(measure.amount is Amount.ONE for array in BLOCKED for measure in array.measures)
+    """What is keyed by a name has its directory; those of columns say how many blocks there are."""
+    named = {Axis.ITEM: {"items", "sold"}, Axis.SLOT: {"slots"}, Axis.SHELF: {"shelves"}}
+    for array in ARRAYS:
+        axes = [axis for axis in array.keying.axes if axis in named]
+        assert all(name in named[axis] for axis, name in zip(axes, array.directories, strict=True))
+    assert {array.keying.axes[1] for array in BLOCKED} == {Axis.SLOT, Axis.SHELF}
+    assert all(
+        measure.amount is Amount.ONE for array in BLOCKED if array.width is Width.COUNT for measure in array.measures
+    )
 
 
 def test_what_is_compiled_counts_the_first_cells_bins_and_visible_times_of_impressions() -> None:

@@ -18,6 +18,7 @@ from streams.state.arrays.packed import NameList, size_of, total
 from streams.state.arrays.packed_value import decode_table
 from streams.state.arrays.packing import packed_table
 from streams.state.arrays.sums import MOST
+from streams.state.arrays.tables import Table
 from tests.streams.layout_inputs import packed, table
 from tests.streams.plain_tables import encode_table
 
@@ -37,7 +38,8 @@ def test_a_packed_table_is_the_table(
 ) -> None:
     """Whatever of its arrays is there: a read may find rows that came since, or miss some."""
     rng = np.random.default_rng(seed)
-    one = table(7, Traffic.LEARNED, items, [f"s{at}" for at in range(slots)], seed)
+    names_of = {kind: [f"{kind}{at}" for at in range(count)] for kind, count in (("slot", slots), ("shelf", seed % 7))}
+    one = Table.of("s", 7, Traffic.LEARNED, items, names_of["slot"], names_of["shelf"])
     for array in TABLE_ARRAYS:
         for name in array.names:
             counts: Ints = one.counts[name]
@@ -51,6 +53,7 @@ def test_a_packed_table_is_the_table(
     names.codes(directory(["before", *reversed(items)]))
     small, wide = packed_table(key, parts, names, built), decode_table(key, parts)
     assert (tuple(small.items), small.slots, small.buckets) == (wide.items, wide.slots, wide.buckets)
+    assert small.shelves == wide.shelves
     assert small.items == wide.items and (not items or small.items != (*wide.items, "more"))
     for name, counts in wide.counts.items():
         assert np.array_equal(small.counts[name], counts) and small.counts[name].dtype == counts.dtype

@@ -43,7 +43,7 @@ NAMES = st.lists(st.text(max_size=3), max_size=9, unique=True)
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
     """With few counts or many, small or as large as an array can hold; some arrays may be empty."""
-    table = Table.of(KEY.segment, KEY.bucket, KEY.traffic, draw(NAMES), draw(NAMES))
+    table = Table.of(KEY.segment, KEY.bucket, KEY.traffic, draw(NAMES), draw(NAMES), draw(NAMES | st.just([])))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     for array in TABLE_ARRAYS:
         most = min(MOST[array.width], draw(st.sampled_from([1, 255, 256, 2**16 - 1, 2**16, 2**63 - 1])))
@@ -58,12 +58,21 @@ def tables(draw: st.DrawFn) -> Table:
 
 def stored(table: Table) -> dict[str, bytes | None]:
     """Its packed value alone, as a read of Redis has it."""
-    return {PACKED: encode_packed(table), "items": None, "slots": None, "sold": None, "sales": None, "cells0": None}
+    return {
+        PACKED: encode_packed(table),
+        "items": None,
+        "slots": None,
+        "sold": None,
+        "sales": None,
+        "cells0": None,
+        "shelves": None,
+    }
 
 
 def assert_same(table: Table, expected: Table) -> None:
     """To the last bit and in the same order."""
     assert (tuple(table.items), table.slots) == (tuple(expected.items), expected.slots)
+    assert table.shelves == expected.shelves
     assert (table.segment, table.buckets, table.traffic) == (expected.segment, expected.buckets, expected.traffic)
     for name, counts in expected.counts.items():
         assert np.array_equal(table.counts[name], counts), name
@@ -94,8 +103,11 @@ def test_what_was_counted_beside_a_value_adds_up(built: bool, merged: Table, lat
 
 
 @pytest.mark.parametrize(("items", "slots"), [((), ()), (("a",), ()), ((), ("x",)), (('ü"\\', ""), ("\n", "😀"))])
-def test_tables_without_counts_items_or_slots(items: Sequence[str], slots: Sequence[str]) -> None:
-    table = Table.of(KEY.segment, KEY.bucket, KEY.traffic, items, slots)
+@pytest.mark.parametrize("shelves", [(), ("", "ü\n")])
+def test_tables_without_counts_items_or_slots(
+    items: Sequence[str], slots: Sequence[str], shelves: Sequence[str]
+) -> None:
+    table = Table.of(KEY.segment, KEY.bucket, KEY.traffic, items, slots, shelves)
     assert_same(decode_table(KEY, stored(table)), table)
     table.delays[31] = 2**32 - 1
     assert_same(packed_table(KEY, stored(table), NameList()), table)
@@ -119,13 +131,13 @@ def test_another_form_is_refused_in_words(value: bytes) -> None:
 def test_without_later_measures_a_value_is_the_one_that_older_workers_write(table: Table) -> None:
     """So they read it, and what they wrote is read as ever: the later measures are 0."""
     later = [name for array in TABLE_ARRAYS for name in array.names][6:]
-    for name in later:
-        table.counts[name][...] = 0
+    counts = {name: numbers for name, numbers in table.counts.items() if name not in later}
+    table = Table.of(KEY.segment, KEY.bucket, KEY.traffic, table.items, table.slots, (), **counts)
     value = encode_packed(table)
     assert value[0] == SIX_MEASURES
     assert not any(decode_packed(KEY, value).counts[name].any() for name in later)
     if table.slots:
-        table.counts[later[-1]][...] = 1
+        table.counts["timed"][...] = 1
         assert encode_packed(table)[0] == ANY_MEASURES
 
 

@@ -31,7 +31,7 @@ cdef struct Text:
     Py_ssize_t size
 
 cdef enum:
-    MOST_SLOTS = 64
+    MOST_SLOTS = 256
     # Of a page, a unit and a page view together, whose characters have up to four.
     MOST_BYTES = 1_535
     UNKNOWN = -1

@@ -15,7 +15,8 @@ from schemas.messages.events import Impression, SlotItem
 from schemas.messages.fields import RETURN
 from schemas.topic import Topic
 from schemas.topics import IMPRESSIONS
-from streams.fold.measures import VISIBLE_CAP_MS, Amount, amounts_of, counts_money, open_ms
+from streams.fold.measure import Amount
+from streams.fold.measures import VISIBLE_CAP_MS, amounts_of, counts_money, open_ms
 from streams.fold.window import Reach, RecentNames
 from streams.settings import FoldSettings
 
@@ -32,6 +33,8 @@ else:
 Limits = dict[str, dict[str, int]]
 KEY_SIZE = 32
 """Bytes of the key of a window's hash."""
+_OF_SHELVES = ("rows", "row")
+"""Fields of impressions that are not plain where they are there."""
 _NO_BOUND = 2**62
 
 
@@ -106,6 +109,8 @@ def _limits(message: type[msgspec.Struct]) -> Limits:
     kind = msgspec.inspect.type_info(message)
     assert isinstance(kind, msgspec.inspect.StructType)
     for field in kind.fields:
+        if field.encode_name in _OF_SHELVES:
+            continue
         limits[field.encode_name] = _bounds(_value_of(field.type))
     return limits
 

@@ -104,7 +104,8 @@ cdef inline bint _shown_one(
             if have & 4 or not _time(cursor, visible_ms, limits.visible_ms):
                 return False
             have |= 4
-        elif not _pass(cursor, 0):
+        elif _is(&key, b"row", 3) or not _pass(cursor, 0):
+            # Shelves are counted in Python.
             return False
         if not _takes(cursor, 44):
             return have & 3 == 3 and _takes(cursor, 125)
@@ -148,6 +149,8 @@ cdef int _field(Cursor *cursor, Text *key, Event *event, Limits *limits) noexcep
         return 128 if _number(cursor, &event.variant, limits.variant) else 0
     if _is(key, b"slots", 5):
         return 256 if _shown(cursor, event, limits) else 0
+    if _is(key, b"rows", 4):
+        return 0
     return UNKNOWN_FIELD if _pass(cursor, 0) else 0
 
 

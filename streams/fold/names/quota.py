@@ -115,8 +115,10 @@ class _Page:
             return False
         items, slots = self.items, self.slots
         if type(event) is Impression:
-            return items.issuperset(map(_ITEM, event.slots)) and slots.issuperset(map(_SLOT, event.slots))
-        return event.item in items and event.slot in slots  # type: ignore[union-attr]
+            own = items.issuperset(map(_ITEM, event.slots)) and slots.issuperset(map(_SLOT, event.slots))
+        else:
+            own = event.item in items and event.slot in slots  # type: ignore[union-attr]
+        return own and slots.issuperset(map(shelf_name, shelves_of(event)))
 
     def add(self, names: Iterable[tuple[int, str]]) -> None:
         for kind, name in names:
@@ -265,7 +267,19 @@ def names_of(event: Event) -> list[tuple[int, str]]:
     names = [(KEY, event.segment)]
     for place in places:
         names += [(ITEM, place.item), (SLOT, place.slot)]
-    return names
+    return names + [(SLOT, shelf_name(shelf)) for shelf in shelves_of(event)]
+
+
+def shelves_of(event: Event) -> Iterable[str]:
+    """The shelves that an event names."""
+    if isinstance(event, Impression):
+        return event.rows.values()
+    return (event.shelf,) if event.shelf else ()
+
+
+def shelf_name(shelf: str) -> str:
+    """What a shelf counts as against the quota of slots, which it shares: no slot's name is like it."""
+    return f"{shelf}\n"
 
 
 def _by_page(brought: Iterable[BroughtNames]) -> dict[tuple[int, str], dict[int, int]]:

@@ -1,15 +1,15 @@
 """A group's deltas as operations of the apply script.
 
 Arrays are those of `streams.fold.measures`: uint32 for counts, int64 for sums.  A
-number is at row * measures of the array + its place among them; in an array by item
-and slot, which has blocks of four slots, at
-(row * 4 + slot % 4) * measures + its place, in block slot // 4.
+number is at row * measures of the array + its place among them; in an array of two
+axes, which has blocks of four columns, at
+(row * 4 + column % 4) * measures + its place, in block column // 4.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ import msgspec
 
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey
 from streams.fold.fast.path import BUILT
-from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, UNIT_ARRAYS, Array, Keying, Width
+from streams.fold.measure import Array, Width
+from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, UNIT_ARRAYS
 from streams.state.arrays.directory import Directories, Directory
 from streams.state.keys import GroupKeys, key_member, place_of, table_member
 
@@ -108,16 +109,21 @@ class Operations:
         fast_events: Cells | None,
         directories: Sequence[Directory],
     ) -> None:
-        if array.keying is Keying.ITEM_SLOT:
+        if len(array.keying.axes) > 1 and array.width is Width.COUNT:
             pack = compiled.packed_cells if BUILT else packed_cells
-            items, slots = directories
-            for block, payload in pack(fast_events, counts, items, slots, BLOCK):
+            of_rows, of_columns = directories
+            for block, payload in pack(fast_events, counts, of_rows, of_columns, BLOCK):
                 self.add("count", self._names.placed(f"{array.name}{block}", place), payload)
             return
+        if len(array.keying.axes) > 1:
+            for name, cells in _sums_in_blocks(array, counts, *directories):
+                self._add_rows(array, self._names.placed(name, place), cells)
+            return
         row_of = directories[0].row if directories else int
-        cells = dict.fromkeys(chain.from_iterable(counts))
-        columns = [map(some.get, cells, repeat(0)) for some in counts]
-        self._add_rows(array, place, zip(map(row_of, cells), zip(*columns, strict=True), strict=True))
+        names = dict.fromkeys(chain.from_iterable(counts))
+        columns = [map(some.get, names, repeat(0)) for some in counts]
+        numbers = zip(map(row_of, names), zip(*columns, strict=True), strict=True)
+        self._add_rows(array, self._names.placed(array.name, place), numbers)
 
     def _add_bins(self, key: TableKey, bins: Mapping[int, list[int]]) -> None:
         place = place_of(key)
@@ -127,11 +133,12 @@ class Operations:
             end = first + len(array.measures)
             rows = [(at, numbers[first:end]) for at, numbers in bins.items()]
             if array is BINS or any(any(some) for _, some in rows):
-                self._add_rows(array, place, rows)
+                self._add_rows(array, self._names.placed(array.name, place), rows)
             first = end
 
-    def _add_rows(self, array: Array, place: str, rows: Iterable[tuple[int, Sequence[int]]]) -> None:
-        name, size = self._names.placed(array.name, place), len(array.measures)
+    def _add_rows(self, array: Array, name: str, rows: Iterable[tuple[int, Sequence[int]]]) -> None:
+        """Add to the array, or the block, of this name the numbers of rows."""
+        size = len(array.measures)
         if array.width is Width.SUM:
             sums = _in_words(rows, size)
             verb = "sum" if max(sums[1::3], default=0) < EXACT else "wide"
@@ -148,10 +155,22 @@ class Operations:
         self.add("join", index, name)
 
 
+def _sums_in_blocks(
+    array: Array, counts: list[dict[tuple[str, str], int]], rows: Directory, columns: Directory
+) -> Iterator[tuple[str, list[tuple[int, list[int]]]]]:
+    """The blocks of an array of two axes, each with the numbers of its cells."""
+    blocks: dict[int, list[tuple[int, list[int]]]] = {}
+    for row, column in dict.fromkeys(chain.from_iterable(counts)):
+        block, at = divmod(columns.row(column), BLOCK)
+        numbers = [amounts.get((row, column), 0) for amounts in counts]
+        blocks.setdefault(block, []).append((rows.row(row) * BLOCK + at, numbers))
+    return ((f"{array.name}{block}", cells) for block, cells in sorted(blocks.items()))
+
+
 def packed_cells(
     cells: Cells | None, counts: list[dict[tuple[str, str], int]], items: Directory, slots: Directory, width: int
 ) -> list[tuple[int, bytes]]:
-    """Counts as (block of `width` slots, payload); items and slots that are new get their rows on the way.
+    """Counts as (block of `width` columns, payload); items and slots that are new get their rows on the way.
 
     `counts` has the cells of each measure of the array; those that the fast path counted belong to the first.
     """

@@ -123,10 +123,11 @@ class Packed(NamedTuple):
 class PackedCounts(Mapping[str, Ints]):
     """The counts of a table; each look makes int64 arrays of them.  Arrays without counts are not there."""
 
-    __slots__ = ("_arrays", "_shape", "size")
+    __slots__ = ("_arrays", "_size", "size")
 
-    def __init__(self, items: int, slots: int, arrays: Iterable[tuple[str, Packed | None]]) -> None:
-        self._shape = items, slots
+    def __init__(self, size: tuple[int, int, int], arrays: Iterable[tuple[str, Packed | None]]) -> None:
+        """`size`: how many items, slots and shelves the table has."""
+        self._size = size
         self._arrays = {name: packed for name, packed in arrays if packed is not None}
         self.size = sum(
             array.nbytes + _ARRAY_BYTES
@@ -136,7 +137,7 @@ class PackedCounts(Mapping[str, Ints]):
         )
 
     def __getitem__(self, name: str) -> Ints:
-        packed, shape = self._arrays.get(name), shape_of(_ARRAY_OF[name], *self._shape)
+        packed, shape = self._arrays.get(name), shape_of(_ARRAY_OF[name], *self._size)
         if packed is None:
             return np.zeros(shape, dtype=np.int64)
         if packed.places is None:

@@ -3,11 +3,12 @@
 A value is one byte with the number of its form and then, as a block of LZ4, with little-endian numbers:
 
 - four bytes each: how many items and slots there are, and how many bytes the names of both take
+- in form 3 alone, which is written where there are shelves: how many there are, and how many bytes their names take
 - one byte: how many measures follow, which are the first of `streams.fold.measures`; in form 1, which has no such
   byte, they are 6, and form 2 is written only where there is more to say, as older versions do not read it
 - for each measure one byte each for the width of its numbers and of their places,
   and four bytes for how many numbers follow: no width where all are 0, no width of places where all cells follow
-- the names of items, then of slots, as JSON strings with a comma behind each
+- the names of items, then of slots and of shelves, as JSON strings with a comma behind each
 - for each measure its numbers, and then their places (`streams.state.arrays.packed.pack`)
 
 Zlib and Zstandard make a third less of it, and whoever reads a table would wait twice as long.
@@ -16,6 +17,7 @@ Zlib and Zstandard make a third less of it, and whoever reads a table would wait
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from struct import Struct
 from struct import error as StructError
 from typing import Any, NamedTuple
@@ -33,23 +35,24 @@ from streams.state.arrays.packed import OF_WIDTH, Packed, PackedCounts, pack
 from streams.state.arrays.sums import add_tables
 from streams.state.arrays.tables import Table, decode_arrays
 
-FORMS = SIX_MEASURES, ANY_MEASURES = 1, 2
+FORMS = SIX_MEASURES, ANY_MEASURES, WITH_SHELVES = 1, 2, 3
 _MEASURES = tuple(name for array in TABLE_ARRAYS for name in array.names)
 _SIX = 6
-_SIZES, _COUNT, _FIELDS = Struct("<4I"), Struct("<B"), Struct("<2BI")
+_SIZES, _SHELVES, _COUNT, _FIELDS = Struct("<4I"), Struct("<2I"), Struct("<B"), Struct("<2BI")
 
 
 class PackedValue(NamedTuple):
-    """What a value holds: the names of items as a stored directory has them, those of slots, and the counts."""
+    """What a value holds: the names of items as a stored directory has them, those of slots and shelves, the counts."""
 
     items: bytes
     slots: tuple[str, ...]
+    shelves: tuple[str, ...]
     counts: PackedCounts
 
 
 def encode_packed(table: Table) -> bytes:
     """A table as one value: the same bytes for the same names in the same order with the same counts."""
-    names = [_names(table.items), _names(table.slots)]
+    names = [_names(table.items), _names(table.slots), _names(table.shelves)]
     fields, contents, used = list[bytes](), list[bytes](), _SIX
     for number, name in enumerate(_MEASURES):
         packed = _packed(table.counts, name)
@@ -58,9 +61,17 @@ def encode_packed(table: Table) -> bytes:
         used = max(used, number + 1) if arrays else used
         fields.append(_FIELDS.pack(_width(values), _width(places), 0 if values is None else len(values)))
         contents += [array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays]
-    form, count = (SIX_MEASURES, b"") if used == _SIX else (ANY_MEASURES, _COUNT.pack(used))
-    sizes = _SIZES.pack(len(table.items), len(table.slots), *map(len, names))
-    return bytes([form]) + bytes(lz4.compress_block(b"".join((sizes, count, *fields[:used], *names, *contents))))
+    head = _head(table, names, used)
+    form = WITH_SHELVES if table.shelves else SIX_MEASURES if used == _SIX else ANY_MEASURES
+    return bytes([form]) + bytes(lz4.compress_block(b"".join((head, *fields[:used], *names, *contents))))
+
+
+def _head(table: Table, names: Sequence[bytes], used: int) -> bytes:
+    """What stands before the fields of measures."""
+    sizes = _SIZES.pack(len(table.items), len(table.slots), *map(len, names[:2]))
+    if table.shelves:
+        return sizes + _SHELVES.pack(len(table.shelves), len(names[2])) + _COUNT.pack(used)
+    return sizes if used == _SIX else sizes + _COUNT.pack(used)
 
 
 def decode_packed(key: TableKey, value: bytes) -> PackedValue:
@@ -71,9 +82,11 @@ def decode_packed(key: TableKey, value: bytes) -> PackedValue:
     try:
         body = bytes(lz4.decompress_block(value[1:]))
         items, slots, of_items, of_slots = _SIZES.unpack_from(body)
-        at, count = (
-            (_SIZES.size, _SIX) if form == SIX_MEASURES else (_SIZES.size + 1, *_COUNT.unpack_from(body, _SIZES.size))
-        )
+        at, shelves, of_shelves, count = _SIZES.size, 0, 0, _SIX
+        if form == WITH_SHELVES:
+            (shelves, of_shelves), at = _SHELVES.unpack_from(body, at), at + _SHELVES.size
+        if form != SIX_MEASURES:
+            (count,), at = _COUNT.unpack_from(body, at), at + _COUNT.size
         fields = Struct("<" + count * "2BI").unpack_from(body, at)
     except (DecompressionError, StructError) as error:
         raise StateAttention(
@@ -83,9 +96,11 @@ def decode_packed(key: TableKey, value: bytes) -> PackedValue:
     if count > len(_MEASURES):
         raise _of_other_version(key, f"at most {len(_MEASURES)} measures, got {count}")
     first = at + count * _FIELDS.size
-    names, end = first + of_items, first + of_items + of_slots
-    counts = PackedCounts(items, slots, _arrays(body, end, fields))
-    return PackedValue(EMPTY + body[first:names], tuple(names_in(EMPTY + body[names:end])), counts)
+    ends = list(accumulate((of_items, of_slots, of_shelves), initial=first))
+    listed, *others = (EMPTY + body[start:end] for start, end in pairwise(ends))
+    counts = PackedCounts((items, slots, shelves), _arrays(body, ends[-1], fields))
+    slot_names, shelf_names = (tuple(names_in(names)) for names in others)
+    return PackedValue(listed, slot_names, shelf_names, counts)
 
 
 def _of_other_version(key: TableKey, expected: str) -> StateAttention:
@@ -106,7 +121,8 @@ def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
         return decode_arrays(key, parts)
     packed = decode_packed(key, value)
     buckets = range(key.bucket, key.bucket + 1)
-    table = Table(key.segment, buckets, key.traffic, tuple(names_in(packed.items)), packed.slots, dict(packed.counts))
+    items = tuple(names_in(packed.items))
+    table = Table(key.segment, buckets, key.traffic, items, packed.slots, dict(packed.counts), packed.shelves)
     return add_tables([table, decode_arrays(key, parts)]) if has_arrays(parts) else table
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from policy.arrays import Indices
 from streams.fold.deltas import TableKey
-from streams.fold.measures import BLOCK, DELAY_BINS, ITEM_DIRECTORIES, PACKED, TABLE_ARRAYS, Array, Keying, Width
+from streams.fold.measure import Array, Axis, Width
+from streams.fold.measures import BLOCK, DELAY_BINS, ITEM_DIRECTORIES, PACKED, TABLE_ARRAYS
 from streams.state.arrays.compiled import BUILT, kernel
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.packed import OF_WIDTH, NameList, Packed, PackedCounts, pack
 from streams.state.arrays.packed_value import decode_packed, has_arrays
-from streams.state.arrays.sums import MOST, add_saturated
+from streams.state.arrays.sums import MOST, add_saturated, cells_at
 from streams.state.arrays.tables import TYPES, Table, blocks_for, shape_of
 
 Parts = Mapping[str, bytes | None]
@@ -30,7 +31,8 @@ def packed_table(key: TableKey, parts: Parts, names: NameList, built: bool = BUI
     if value is None:
         return _of_arrays(parts, names, built).table(key, names)
     packed = decode_packed(key, value)
-    merged = _Part(names.codes(packed.items), names.shared(packed.slots), packed.counts)
+    labels = names.shared(packed.slots), names.shared(packed.shelves)
+    merged = _Part(names.codes(packed.items), *labels, packed.counts)
     if has_arrays(parts):
         merged = _added(merged, _of_arrays(parts, names, built), names, built)
     return merged.table(key, names)
@@ -41,66 +43,75 @@ class _Part(NamedTuple):
 
     codes: Indices
     slots: tuple[str, ...]
+    shelves: tuple[str, ...]
     counts: PackedCounts
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """How many items, slots and shelves it has."""
+        return len(self.codes), len(self.slots), len(self.shelves)
 
     def table(self, key: TableKey, names: NameList) -> Table:
         buckets = range(key.bucket, key.bucket + 1)
-        return Table(key.segment, buckets, key.traffic, names.coded(self.codes), self.slots, self.counts)
+        items = names.coded(self.codes)
+        return Table(key.segment, buckets, key.traffic, items, self.slots, self.counts, self.shelves)
 
 
 def _added(merged: _Part, late: _Part, names: NameList, built: bool) -> _Part:
     """The sum of both; arrays to which nothing is added stay as they are."""
     codes, (_, rows) = _joined([merged.codes, late.codes], len(names), built)
     slots = names.shared(tuple(dict.fromkeys((*merged.slots, *late.slots))))
-    columns = np.array([slots.index(slot) for slot in late.slots], dtype=np.intp)
-    at: dict[Keying, Any] = {
-        Keying.ITEM_SLOT: np.ix_(rows, columns),
-        Keying.ITEM: (rows,),
-        Keying.SLOT: (columns,),
-        Keying.DELAY: (slice(None),),
-    }
+    shelves = names.shared(tuple(dict.fromkeys((*merged.shelves, *late.shelves))))
+    size = len(codes), len(slots), len(shelves)
+    at = {Axis.ITEM: rows, Axis.SLOT: _places(slots, late.slots), Axis.SHELF: _places(shelves, late.shelves)}
 
     def arrays() -> Arrays:
-        same = len(codes) == len(merged.codes) and len(slots) == len(merged.slots)
         for array in TABLE_ARRAYS:
+            place = cells_at(array, at)
             for name in array.names:
-                if same and late.counts.packed(name) is None:
+                if size == merged.size and late.counts.packed(name) is None:
                     yield name, merged.counts.packed(name)
                     continue
-                before, place = merged.counts[name], at[array.keying]
-                sums = np.zeros(shape_of(array, len(codes), len(slots)), dtype=np.int64)
+                before = merged.counts[name]
+                sums = np.zeros(shape_of(array, *size), dtype=np.int64)
                 sums[tuple(map(slice, before.shape))] = before
                 sums[place] = add_saturated(sums[place], late.counts[name], MOST[array.width])
                 yield name, pack(sums.ravel())
 
-    return _Part(codes, slots, PackedCounts(len(codes), len(slots), arrays()))
+    return _Part(codes, slots, shelves, PackedCounts(size, arrays()))
+
+
+def _places(names: tuple[str, ...], some: Iterable[str]) -> Indices:
+    return np.array([names.index(name) for name in some], dtype=np.intp)
 
 
 def _of_arrays(parts: Parts, names: NameList, built: bool) -> _Part:
     """The plain arrays."""
-    slots = names.shared(tuple(names_in(parts.get("slots"))))
+    slots, shelves = (names.shared(tuple(names_in(parts.get(kind)))) for kind in ("slots", "shelves"))
     codes, rows = _joined([names.codes(parts.get(directory)) for directory in ITEM_DIRECTORIES], len(names), built)
 
     def places_of(array: Array) -> tuple[Indices, int]:
         """Where the rows of an array go, and of how many."""
-        if array.keying in (Keying.ITEM_SLOT, Keying.ITEM):
+        axis = array.keying.axes[0]
+        if axis is Axis.ITEM:
             return rows[ITEM_DIRECTORIES.index(array.directories[0])], len(codes)
-        size = len(slots) if array.keying is Keying.SLOT else DELAY_BINS
+        size = len(slots) if axis is Axis.SLOT else DELAY_BINS
         return np.arange(size), size
 
     def arrays() -> Arrays:
         for array in TABLE_ARRAYS:
             of, size = places_of(array)
-            if array.keying is Keying.ITEM_SLOT:
+            if len(array.keying.axes) > 1:
                 one_pass = built and array.width is Width.COUNT
-                if len(of) and slots:
+                columns = len(slots if array.keying.axes[1] is Axis.SLOT else shelves)
+                if len(of) and columns:
                     cells = _cells_in_one_pass if one_pass else _cells
-                    yield from cells(array, parts, len(of), len(codes), len(slots))
+                    yield from cells(array, parts, len(of), size, columns)
             elif stored := parts.get(array.name):
                 one_pass = built and array.width is Width.SUM
                 yield from (_numbers_in_one_pass if one_pass else _numbers)(array, stored, of, size)
 
-    return _Part(codes, slots, PackedCounts(len(codes), len(slots), arrays()))
+    return _Part(codes, slots, shelves, PackedCounts((len(codes), len(slots), len(shelves)), arrays()))
 
 
 def _joined(listed: Sequence[Indices], names: int, built: bool) -> tuple[Indices, list[Indices]]:
@@ -122,26 +133,26 @@ def _joined(listed: Sequence[Indices], names: int, built: bool) -> tuple[Indices
     return codes, rows
 
 
-def _cells(array: Array, parts: Parts, rows: int, items: int, slots: int) -> Arrays:
-    """The measures of an array in blocks, which has the first `rows` of the items."""
+def _cells(array: Array, parts: Parts, rows: int, size: int, columns: int) -> Arrays:
+    """The measures of an array in blocks, which has the first `rows` of all."""
     fields, dtype = len(array.measures), np.dtype(TYPES[array.width])
-    # What a block has of an item is moved as a whole.
+    # What a block has of a row is moved as a whole.
     stretch = np.dtype(f"V{BLOCK * fields * dtype.itemsize}")
-    whole = np.zeros((items, blocks_for(slots)), dtype=stretch)
-    for at in range(blocks_for(slots)):
+    whole = np.zeros((size, blocks_for(columns)), dtype=stretch)
+    for at in range(blocks_for(columns)):
         stored = parts.get(f"{array.name}{at}")
         whole[:rows, at] = np.frombuffer(_filled(stored, rows * stretch.itemsize), dtype=stretch, count=rows)
-    cells = whole.view(dtype).reshape(items, -1, fields)[:, :slots]
+    cells = whole.view(dtype).reshape(size, -1, fields)[:, :columns]
     for number, name in enumerate(array.names):
         yield name, pack(cells[..., number].astype(dtype.newbyteorder("=")).ravel())
 
 
-def _cells_in_one_pass(array: Array, parts: Parts, rows: int, items: int, slots: int) -> Arrays:
+def _cells_in_one_pass(array: Array, parts: Parts, rows: int, size: int, columns: int) -> Arrays:
     """The same."""
-    fields, count = len(array.measures), blocks_for(slots)
-    size = rows * BLOCK * fields * np.dtype(TYPES[array.width]).itemsize
-    blocks = [_filled(parts.get(f"{array.name}{at}"), size) for at in range(count)]
-    return _of_bytes(array, kernel.cells(blocks, BLOCK, fields, rows, slots, items * slots))
+    fields, count = len(array.measures), blocks_for(columns)
+    stored = rows * BLOCK * fields * np.dtype(TYPES[array.width]).itemsize
+    blocks = [_filled(parts.get(f"{array.name}{at}"), stored) for at in range(count)]
+    return _of_bytes(array, kernel.cells(blocks, BLOCK, fields, rows, columns, size * columns))
 
 
 def _numbers(array: Array, stored: bytes, of_row: Indices, size: int) -> Arrays:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from policy.arrays import Ints
-from streams.fold.measures import TABLE_ARRAYS, Keying, Width
+from policy.arrays import Indices, Ints
+from streams.fold.measure import Array, Axis, Width
+from streams.fold.measures import TABLE_ARRAYS
 from streams.state.arrays.tables import Table
 
 MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
@@ -17,25 +19,39 @@ MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
 def add_tables(tables: Sequence[Table]) -> Table:
     """One table of all counts, which stay at their largest value; segment, buckets and traffic are the first's."""
     first = tables[0]
-    items = {name: row for row, name in enumerate(dict.fromkeys(name for table in tables for name in table.items))}
-    slots = {
-        name: column for column, name in enumerate(dict.fromkeys(name for table in tables for name in table.slots))
-    }
-    total = Table.of(first.segment, first.bucket, first.traffic, tuple(items), tuple(slots))
+    items = _numbered(name for table in tables for name in table.items)
+    slots = _numbered(name for table in tables for name in table.slots)
+    shelves = _numbered(name for table in tables for name in table.shelves)
+    total = Table.of(first.segment, first.bucket, first.traffic, tuple(items), tuple(slots), tuple(shelves))
     for table in tables:
-        rows = np.array([items[name] for name in table.items], dtype=np.int64)
-        columns = np.array([slots[name] for name in table.slots], dtype=np.int64)
-        at: dict[Keying, Any] = {
-            Keying.ITEM_SLOT: np.ix_(rows, columns),
-            Keying.ITEM: (rows,),
-            Keying.SLOT: (columns,),
-            Keying.DELAY: (slice(None),),
+        at = {
+            Axis.ITEM: places_in(items, table.items),
+            Axis.SLOT: places_in(slots, table.slots),
+            Axis.SHELF: places_in(shelves, table.shelves),
         }
         for array in TABLE_ARRAYS:
+            place = cells_at(array, at)
             for name in array.names:
-                sums, place = total.counts[name], at[array.keying]
+                sums = total.counts[name]
                 sums[place] = add_saturated(sums[place], table.counts[name], MOST[array.width])
-    return Table(first.segment, first.buckets, first.traffic, total.items, total.slots, total.counts)
+    return replace(total, buckets=first.buckets)
+
+
+def _numbered(names: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(dict.fromkeys(names))}
+
+
+def places_in(numbers: Mapping[str, int], names: Iterable[str]) -> Indices:
+    """The numbers of some names."""
+    return np.array([numbers[name] for name in names], dtype=np.intp)
+
+
+def cells_at(array: Array, at: Mapping[Axis, Indices]) -> Any:
+    """An index of a measure's cells in these rows and columns."""
+    axes = array.keying.axes
+    if axes[0] is Axis.DELAY:
+        return (slice(None),)
+    return np.ix_(*(at[axis] for axis in axes))
 
 
 def add_saturated(sums: Ints, more: Ints, most: int) -> Ints:

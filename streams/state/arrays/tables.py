@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +11,8 @@ import numpy as np
 from policy.arrays import Ints
 from policy.assignment import BINS as UNIT_BINS
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import (
-    BLOCK,
-    DELAY_BINS,
-    DIRECTORIES,
-    ITEM_DIRECTORIES,
-    TABLE_ARRAYS,
-    UNIT_ARRAYS,
-    Array,
-    Keying,
-    Width,
-)
+from streams.fold.measure import Array, Axis, Width
+from streams.fold.measures import BLOCK, DELAY_BINS, DIRECTORIES, ITEM_DIRECTORIES, TABLE_ARRAYS, UNIT_ARRAYS, Blocks
 from streams.state.arrays.directory import names_in
 from streams.state.keys import GroupKeys
 
@@ -33,9 +24,9 @@ class Table:
     """The counts of one page, segment, span of buckets and traffic; it names all but its page.
 
     `buckets` are the starts of the time buckets whose counts it may hold, one or a span of them
-    (`streams.fold.buckets`).  `counts` has an array for each measure of a table (`streams.fold.measures`): by item and
-    slot [items, slots], by item [items], by slot [slots], by delay [32].  The properties name those that
-    policies use; amounts are in minor units.
+    (`streams.fold.buckets`).  `counts` has an array for each measure of a table (`streams.fold.measures`), by its
+    axes: [items, slots], [slots, shelves], [items, shelves], [items], [slots], or [32] by delay.  The properties name
+    those that policies use; amounts are in minor units.
     """
 
     segment: str
@@ -44,18 +35,26 @@ class Table:
     items: Sequence[str]
     slots: tuple[str, ...]
     counts: Mapping[str, Ints]
+    shelves: tuple[str, ...] = ()
 
     @staticmethod
     def of(
-        segment: str, bucket: int, traffic: Traffic, items: Sequence[str], slots: Sequence[str], **counts: Ints
+        segment: str,
+        bucket: int,
+        traffic: Traffic,
+        items: Sequence[str],
+        slots: Sequence[str],
+        shelves: Sequence[str] = (),
+        **counts: Ints,
     ) -> Table:
         """A table with these counts; measures that are not named are 0."""
         empty = {
-            name: np.zeros(shape_of(array, len(items), len(slots)), dtype=np.int64)
+            name: np.zeros(shape_of(array, len(items), len(slots), len(shelves)), dtype=np.int64)
             for array in TABLE_ARRAYS
             for name in array.names
         }
-        return Table(segment, range(bucket, bucket + 1), traffic, tuple(items), tuple(slots), empty | counts)
+        buckets = range(bucket, bucket + 1)
+        return Table(segment, buckets, traffic, tuple(items), tuple(slots), empty | counts, tuple(shelves))
 
     @property
     def bucket(self) -> int:
@@ -89,12 +88,16 @@ class Table:
         """Conversions by `streams.fold.deltas.delay_bin`."""
         return self.counts["delays"]
 
+    @property
+    def blocks(self) -> Blocks:
+        """How many blocks its arrays take."""
+        return Blocks.of(len(self.slots), len(self.shelves))
 
-def shape_of(array: Array, items: int, slots: int) -> tuple[int, ...]:
-    """The shape of one of its measures in a table with so many items and slots."""
-    if array.keying is Keying.ITEM_SLOT:
-        return items, slots
-    return ({Keying.ITEM: items, Keying.SLOT: slots, Keying.DELAY: DELAY_BINS}[array.keying],)
+
+def shape_of(array: Array, items: int, slots: int, shelves: int) -> tuple[int, ...]:
+    """The shape of one of its measures in a table with so many items, slots and shelves."""
+    sizes = {Axis.ITEM: items, Axis.SLOT: slots, Axis.SHELF: shelves, Axis.DELAY: DELAY_BINS}
+    return tuple(sizes[axis] for axis in array.keying.axes)
 
 
 def decode_arrays(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
@@ -108,49 +111,45 @@ def decode_arrays(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
     for listing in ITEM_DIRECTORIES:
         for name in directories[listing]:
             row_of.setdefault(name, len(row_of))
-    slots = directories["slots"]
+    slots, shelves = directories["slots"], directories["shelves"]
     counts: dict[str, Ints] = {}
     for array in TABLE_ARRAYS:
         listed = directories[array.directories[0]] if array.directories else []
-        whole = np.zeros((*shape_of(array, len(row_of), len(slots)), len(array.measures)), dtype=np.int64)
-        if array.keying is Keying.ITEM_SLOT:
-            whole[: len(listed)] = _blocks(array, parts, len(listed), len(slots))
-        elif array.keying is Keying.ITEM:
+        shape = shape_of(array, len(row_of), len(slots), len(shelves))
+        whole = np.zeros((*shape, len(array.measures)), dtype=np.int64)
+        if len(shape) > 1:
+            whole[: len(listed)] = _blocks(array, parts, len(listed), shape[1])
+        elif array.keying.axes[0] is Axis.ITEM:
             whole[[row_of[name] for name in listed]] = decode_array(array, parts.get(array.name), len(listed))
         else:
             whole[:] = decode_array(array, parts.get(array.name), len(whole))
         counts |= {name: whole[..., number] for number, name in enumerate(array.names)}
-    return Table(key.segment, range(key.bucket, key.bucket + 1), key.traffic, tuple(row_of), tuple(slots), counts)
+    buckets = range(key.bucket, key.bucket + 1)
+    return Table(key.segment, buckets, key.traffic, tuple(row_of), tuple(slots), counts, tuple(shelves))
 
 
 def table_of(key: TableKey, amounts: Mapping[str, Mapping[Any, int]]) -> Table:
     """A table that holds these amounts: by measure and cell, as deltas have them."""
-    names: dict[Keying, list[Any]] = {}
+    numbers: dict[Axis, dict[Any, int]] = {axis: {} for axis in (Axis.ITEM, Axis.SLOT, Axis.SHELF)}
     for array in TABLE_ARRAYS:
         for name in array.names:
-            names.setdefault(array.keying, []).extend(amounts.get(name, ()))
-    cells = names[Keying.ITEM_SLOT]
-    items = {item: row for row, item in enumerate(dict.fromkeys([*(cell[0] for cell in cells), *names[Keying.ITEM]]))}
-    listed = dict.fromkeys([*(cell[1] for cell in cells), *names[Keying.SLOT]])
-    slots = {slot: column for column, slot in enumerate(listed)}
-    table = Table.of(key.segment, key.bucket, key.traffic, tuple(items), tuple(slots))
+            for axis, cell in _cell_names(array, amounts.get(name, ())):
+                numbers[axis].setdefault(cell, len(numbers[axis]))
+    table = Table.of(key.segment, key.bucket, key.traffic, *map(tuple, numbers.values()))
     for array in TABLE_ARRAYS:
         for name in array.names:
             for cell, amount in amounts.get(name, {}).items():
-                table.counts[name][_place(array, cell, items, slots)] = amount
+                place = tuple(numbers[axis][part] for axis, part in _cell_names(array, [cell])) or cell
+                table.counts[name][place] = amount
     return table
 
 
-def _place(array: Array, cell: Any, items: Mapping[str, int], slots: Mapping[str, int]) -> Any:
-    if array.keying is Keying.ITEM_SLOT:
-        return items[cell[0]], slots[cell[1]]
-    names = {Keying.ITEM: items, Keying.SLOT: slots}.get(array.keying)
-    return cell if names is None else names[cell]
-
-
-def blocks_for(slots: int) -> int:
-    """How many blocks an array by item and slot has in a table with `slots` slots."""
-    return -(-slots // BLOCK)
+def _cell_names(array: Array, cells: Iterable[Any]) -> Iterator[tuple[Axis, Any]]:
+    """The names that cells are keyed by, of an array that is keyed by names."""
+    axes = array.keying.axes
+    if axes[0] is not Axis.DELAY:
+        for cell in cells:
+            yield from zip(axes, cell if len(axes) > 1 else (cell,), strict=True)
 
 
 def decode_bins(stored: Sequence[bytes | None] = ()) -> Ints:
@@ -167,6 +166,11 @@ def bin_names(keys: GroupKeys, key: TableKey) -> list[str]:
     return [keys.table(array.name, key) for array in UNIT_ARRAYS]
 
 
+def blocks_for(columns: int) -> int:
+    """How many blocks an array has in so many columns."""
+    return -(-columns // BLOCK)
+
+
 def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:
     """[rows, measures] of an array that is not in blocks; what was never written is 0."""
     fields = len(array.measures)
@@ -175,15 +179,15 @@ def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:
     return numbers.reshape(rows, fields)
 
 
-def _blocks(array: Array, parts: Mapping[str, bytes | None], rows: int, slots: int) -> Ints:
-    """[rows, slots, measures] of an array in blocks."""
-    fields = len(array.measures)
-    blocks = np.zeros((rows, blocks_for(slots) * BLOCK, fields), dtype=np.int64)
-    for at in range(blocks_for(slots)):
+def _blocks(array: Array, parts: Mapping[str, bytes | None], rows: int, columns: int) -> Ints:
+    """[rows, columns, measures] of an array in blocks."""
+    fields, count = len(array.measures), blocks_for(columns)
+    blocks = np.zeros((rows, count * BLOCK, fields), dtype=np.int64)
+    for at in range(count):
         numbers = np.zeros(rows * BLOCK * fields, dtype=np.int64)
         _fill(numbers, parts.get(f"{array.name}{at}"), TYPES[array.width])
         blocks[:, at * BLOCK : (at + 1) * BLOCK] = numbers.reshape(rows, BLOCK, fields)
-    return blocks[:, :slots]
+    return blocks[:, :columns]
 
 
 def _fill(target: Ints, stored: bytes | None, dtype: str) -> None:

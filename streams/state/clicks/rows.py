@@ -39,6 +39,7 @@ class StoredClick(msgspec.Struct, array_like=True, frozen=True, gc=False):
     variant: int
     item: str = ""
     family: str = ""
+    shelf: str = ""
 
 
 class StoredSignal(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -182,6 +183,7 @@ def _stored(click: ClickRecord, item: str) -> StoredClick:
         click.variant,
         item,
         click.family,
+        click.shelf,
     )
 
 
@@ -198,4 +200,5 @@ def _click(stored: StoredClick, item: str, occurred_at: int, offset: int) -> Cli
         layout_version=stored.layout_version,
         variant=stored.variant,
         family=stored.family,
+        shelf=stored.shelf,
     )

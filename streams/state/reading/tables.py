@@ -9,10 +9,10 @@ import orjson
 from redis.asyncio import Redis
 
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import PARTS, blocks
+from streams.fold.measures import PARTS, Blocks
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.packed_value import decode_table
-from streams.state.arrays.tables import Table, blocks_for
+from streams.state.arrays.tables import Table
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys
 
@@ -26,28 +26,30 @@ async def read_tables(mget: Mget, keys: GroupKeys, tables: Sequence[TableKey]) -
 
 
 async def read_parts(
-    mget: Mget, keys: GroupKeys, tables: Sequence[TableKey], expected: Mapping[TableKey, int] | None = None
+    mget: Mget, keys: GroupKeys, tables: Sequence[TableKey], expected: Mapping[TableKey, Blocks] | None = None
 ) -> list[Parts]:
     """What is stored of tables of one group, as `decode_table` takes it.
 
-    One read where `expected` says how many blocks of cells a table has; where there
-    are more, which the slots show, a second one for these.  Rows that appear between
+    One read where `expected` says how many blocks a table has; where there
+    are more, which slots and shelves show, a second one for these.  Rows that appear between
     both are left out until the next read.
     """
     if not tables:
         return []
-    have = [(expected or {}).get(key, 0) for key in tables]
-    names = [
-        keys.table(name, key) for key, count in zip(tables, have, strict=True) for name in (*PARTS, *blocks(0, count))
-    ]
+    have = [(expected or {}).get(key, Blocks()) for key in tables]
+    asked_for = [(*PARTS, *blocks.names()) for blocks in have]
+    names = [keys.table(name, key) for key, some in zip(tables, asked_for, strict=True) for name in some]
     values = iter(await translate_errors(lambda: mget(names)))
-    parts = [{part: next(values) for part in (*PARTS, *blocks(0, count))} for count in have]
-    lacking = [
-        list(blocks(count, blocks_for(len(names_in(part["slots"]))))) for count, part in zip(have, parts, strict=True)
-    ]
+    parts = [{part: next(values) for part in some} for some in asked_for]
+    lacking = [list(blocks_of(part).names(blocks)) for blocks, part in zip(have, parts, strict=True)]
     names = [keys.table(name, key) for key, more in zip(tables, lacking, strict=True) for name in more]
     values = iter(await translate_errors(lambda: mget(names)) if names else ())
     return [part | {name: next(values) for name in more} for part, more in zip(parts, lacking, strict=True)]
+
+
+def blocks_of(parts: Parts) -> Blocks:
+    """How many blocks a table's directories say that it has."""
+    return Blocks.of(*(len(names_in(parts[kind])) for kind in ("slots", "shelves")))
 
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
