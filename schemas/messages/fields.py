@@ -15,6 +15,10 @@ FALLBACK = -2
 MOST_SLATES = 256
 
 
+MOST_SLOTS = 256
+"""Of all rows of a page together."""
+
+
 EventId = Annotated[str, Meta(min_length=1, max_length=128, description="Unique per event; the same on every retry.")]
 
 
@@ -32,6 +36,18 @@ Segment = Annotated[
 
 
 Slot = Annotated[str, Meta(min_length=1, max_length=64, description="An addressable place, unique on its page.")]
+
+
+Row = Annotated[
+    str,
+    Meta(min_length=1, max_length=60, description="Slots side by side, where one shelf stands; unique on its page."),
+]
+
+
+Shelf = Annotated[
+    str,
+    Meta(min_length=1, max_length=64, description="A module of a page, such as a carousel or a grid; unique on it."),
+]
 
 
 Item = Annotated[

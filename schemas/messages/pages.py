@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import force_setattr
 
+from schemas.messages.candidates import Candidates
 from schemas.messages.fields import (
     MOST_SLATES,
+    MOST_SLOTS,
     Item,
     Label,
     Millis,
@@ -16,25 +19,11 @@ from schemas.messages.fields import (
     Slot,
     Version,
 )
+from schemas.messages.shelves import MOST_ROWS, MOST_SHELVES, PageRow, PageShelf
 from schemas.rules import Rule
 
 ATTRIBUTION_WINDOW_MS = 7 * 86_400_000
 """Click to purchase at most where neither page nor settings say otherwise."""
-
-
-class Candidates(Struct, frozen=True):
-    """Which catalog items may be placed: all that match every filter that is set.
-
-    An empty list sets no filter.  Where more than `limit` match, the best by
-    prior mean are kept, and `reserve` places go to the newest items.
-    """
-
-    items: Annotated[list[Item], Meta(max_length=10_000)] = []
-    categories: Annotated[list[Label], Meta(max_length=256)] = []
-    brands: Annotated[list[Label], Meta(max_length=256)] = []
-    tags: Annotated[list[Label], Meta(max_length=256)] = []
-    limit: Annotated[int, Meta(ge=1, le=10_000)] = 2_000
-    reserve: Annotated[int, Meta(ge=0, le=10_000)] = 100
 
 
 PolicyName = Literal["thompson", "greedy", "uniform", "ucb", "epsilon-greedy", "baseline"]
@@ -67,6 +56,10 @@ MAIN = "main"
 
 
 LEAST_MAIN = 0.1
+FLAT_SLOTS = 64
+"""Pages with more slots than that, and those with rows, have at most MOST_CELLS in all their slates together."""
+MOST_CELLS = 2_560
+"""Slots times slates: a layout of so many has less than 256 KB where names of items have up to 20 characters."""
 
 
 class Branch(Struct, frozen=True):
@@ -78,7 +71,7 @@ class Branch(Struct, frozen=True):
 
 
 class PageRules(Struct, frozen=True):
-    """A page as merchandisers declare it."""
+    """A page as merchandisers declare it: a list of slots, or shelves and rows."""
 
     page: Page
     version: Version
@@ -86,11 +79,12 @@ class PageRules(Struct, frozen=True):
         list[Slot],
         Meta(
             min_length=1,
-            max_length=64,
-            description="Slots in rendered order, each once.",
+            max_length=MOST_SLOTS,
+            description="Slots in rendered order, each once. On a page with `rows` those of all rows, filled in where "
+            "they are left out.",
             extra_json_schema={"uniqueItems": True},
         ),
-    ]
+    ] = []
     template: Label = "default"
     candidates: Candidates = Candidates()
     policy: PolicyChoice = PolicyChoice()
@@ -105,6 +99,14 @@ class PageRules(Struct, frozen=True):
     blocks: Annotated[
         list[Item], Meta(max_length=256, description="Content blocks: arms beside the items of the catalog.")
     ] = []
+    shelves: Annotated[
+        Annotated[list[PageShelf], Meta(min_length=1, max_length=MOST_SHELVES)] | UnsetType,
+        Meta(description="Modules of the page, in declared order, with `rows` for them to stand in."),
+    ] = UNSET
+    rows: Annotated[
+        Annotated[list[PageRow], Meta(min_length=1, max_length=MOST_ROWS)] | UnsetType,
+        Meta(description="Rows of slots in rendered order, on a page with `shelves`."),
+    ] = UNSET
     rules: Annotated[list[Rule], Meta(max_length=256, description="Of two that cannot both hold, the first does.")] = []
     branches: Annotated[
         list[Branch], Meta(max_length=7, description="Policies on trial beside the page's own, which has the rest.")
@@ -117,6 +119,7 @@ class PageRules(Struct, frozen=True):
     published_at: Millis = 0
 
     def __post_init__(self) -> None:
+        self._fill_in_slots()
         if len(set(self.slots)) < len(self.slots):
             raise ValueError("Expected `slots` to name each slot once")
         if len({rule.name for rule in self.rules}) < len(self.rules):
@@ -126,6 +129,37 @@ class PageRules(Struct, frozen=True):
             raise ValueError(f"Expected `branches` to have a name each, other than {MAIN!r}")
         if sum(branch.share for branch in self.branches) > 1.0 - LEAST_MAIN + 1e-9:
             raise ValueError(f"Expected the shares of `branches` to leave {LEAST_MAIN} to the page's own policy")
+        self._check_slates()
+
+    def _fill_in_slots(self) -> None:
+        if self.shelves is UNSET and self.rows is UNSET:
+            if not self.slots:
+                raise ValueError("Expected `slots`, or `shelves` and `rows`")
+            return
+        if self.shelves is UNSET or self.rows is UNSET:
+            raise ValueError("Expected `shelves` and `rows`, both of them or none")
+        slots = [slot for row in self.rows for slot in row.slot_names]
+        if self.slots and self.slots != slots:
+            raise ValueError("Expected `slots` to be left out, or to be those of all `rows`")
+        if len(set(slots)) < len(slots):
+            raise ValueError("Expected `rows` to name each row and each slot once")
+        if len(slots) > MOST_SLOTS:
+            raise ValueError(f"Expected at most {MOST_SLOTS} slots in all `rows`, got {len(slots)}")
+        force_setattr(self, "slots", slots)
+
+    def _check_slates(self) -> None:
         choices = [self.policy, *(branch.policy for branch in self.branches)]
-        if sum(choice.variants + choice.exploration_slates for choice in choices) > MOST_SLATES:
+        slates = sum(choice.variants + choice.exploration_slates for choice in choices)
+        if slates > MOST_SLATES:
             raise ValueError(f"Expected the slates of `policy` and `branches` to be at most {MOST_SLATES} together")
+        cells = slates * len(self.slots)
+        if (self.has_shelves or len(self.slots) > FLAT_SLOTS) and cells > MOST_CELLS:
+            raise ValueError(
+                f"Expected at most {MOST_CELLS} slots in all slates together, got {slates} slates of {len(self.slots)} "
+                f"slots: at most {MOST_CELLS // len(self.slots)} slates, those of branches and exploration among them"
+            )
+
+    @property
+    def has_shelves(self) -> bool:
+        """Whether shelves stand in its rows; if not, it is a flat list of slots."""
+        return self.rows is not UNSET
