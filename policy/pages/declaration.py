@@ -13,9 +13,8 @@ from functools import cached_property
 
 from policy.pages.rules import ShelfRule, rule_problems
 from policy.rules.kind import Problem
-from schemas.messages.candidates import Candidates
 from schemas.messages.fields import MOST_SLOTS
-from schemas.messages.shelves import column_names
+from schemas.messages.pages import Candidates, column_names
 
 ALL = Candidates()
 """All items of the catalog."""

@@ -12,10 +12,8 @@ from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, Sh
 from policy.rules.compiled import in_force
 from policy.rules.kind import Problem
 from schemas import rules as declared
-from schemas.messages.candidates import Candidates
 from schemas.messages.layouts import Layout, LayoutShelf
-from schemas.messages.pages import PageRules
-from schemas.messages.shelves import PageShelf
+from schemas.messages.pages import Candidates, PageRules, PageShelf
 
 HOLDING = (declared.Boost, *declared.SHELF_KINDS)
 """The kinds of rules that hold on a page with shelves."""

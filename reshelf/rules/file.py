@@ -16,9 +16,7 @@ from policy.rules.checks import problems
 from reshelf.rules.bounds import LOADER, excess
 from reshelf.rules.uncomposed import uncomposed
 from schemas.errors import BadSettings
-from schemas.messages.candidates import Candidates
-from schemas.messages.pages import PageRules
-from schemas.messages.shelves import PageRow, PageShelf
+from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf
 from schemas.rules import FOR_EVER, KINDS, Match, Rule, kind_of
 from schemas.times import in_words, moment, odd_unit
 
@@ -123,7 +121,7 @@ def _differing(value: Any, default: Any) -> Any:
 
 def _short_shelf(shelf: dict[str, Any]) -> dict[str, Any]:
     """A shelf as a file has it; that it has candidates of its own is said even where they are all items."""
-    short = {"name": shelf["name"]} | _differing(shelf, SHELF)
+    short: dict[str, Any] = {"name": shelf["name"]} | _differing(shelf, SHELF)
     if "candidates" in short:
         short["candidates"] = _differing(short["candidates"], ALL_ITEMS)
     return short

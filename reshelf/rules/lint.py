@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import UNSET
 
 from policy.items import ItemFacts
-from schemas.messages.candidates import Candidates
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Match, Pin
 from schemas.similar_names import SimilarNames, near_miss
 

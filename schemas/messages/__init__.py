@@ -3,8 +3,6 @@
 - `fields`: the kinds of values that messages share
 - `events`: impressions, clicks, purchases, conversions
 - `catalog`: items and the vectors of their texts
-- `candidates`: which items of the catalog may be placed
-- `shelves`: shelves and rows of a page
 - `pages`: pages as merchandisers declare them
 - `parameters`: what was fitted for a page
 - `layouts`: layouts, and requests for them

@@ -18,10 +18,8 @@ from policy.rules.compiled import next_change
 from schemas import export
 from schemas import rules as declared
 from schemas.codec import decoder, encode
-from schemas.messages.candidates import Candidates
 from schemas.messages.layouts import Layout
-from schemas.messages.pages import MOST_CELLS, PageRules, PolicyChoice
-from schemas.messages.shelves import PageRow, PageShelf
+from schemas.messages.pages import MOST_CELLS, Candidates, PageRow, PageRules, PageShelf, PolicyChoice
 from tests.policy.shelf_pages import random_page
 
 EXAMPLES = settings(max_examples=60, deadline=None)

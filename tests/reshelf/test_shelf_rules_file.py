@@ -15,8 +15,8 @@ from reshelf.rules import file
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from schemas.errors import BadSettings
-from schemas.messages.candidates import Candidates
 from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import Candidates
 from tests.policy.shelf_pages import random_page
 from tests.policy.test_shelf_messages import with_declared
 

@@ -17,8 +17,7 @@ from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.events import Impression
 from schemas.messages.fields import Slot
-from schemas.messages.pages import PageRules
-from schemas.messages.shelves import PageRow
+from schemas.messages.pages import PageRow, PageRules
 from schemas.topic import Topic
 from schemas.topics import TOPICS
 
