@@ -13,8 +13,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import accumulate
+from types import MappingProxyType
 from typing import NamedTuple
 from zlib import crc32
+
+from msgspec import UNSET
 
 from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import Layout
@@ -23,11 +26,18 @@ BINS = 256
 """Bins of units: their sums are what intervals are clustered by, and a branch has whole bins."""
 
 
+NO_ROWS: Mapping[str, str] = MappingProxyType({})
+
+
 class Choice(NamedTuple):
-    """What a renderer shows: the variant to report with impressions, and slot to item."""
+    """What a renderer shows: the variant to report with impressions, slot to item, and row to shelf.
+
+    Flat pages have no rows.
+    """
 
     variant: int
     slate: Mapping[str, str]
+    rows: Mapping[str, str] = NO_ROWS
 
 
 class Epoch(NamedTuple):
@@ -119,10 +129,10 @@ def slate_chances(layout: Layout) -> list[float]:
 def choose(layout: Layout, unit: str) -> Choice:
     """What the renderer of `layout` shows to `unit`; slots that the slate lacks are the renderer's own."""
     if in_holdout(unit, layout.holdout_salt, layout.holdout_share):
-        return Choice(BASELINE, layout.baseline)
+        return Choice(BASELINE, layout.baseline, NO_ROWS if layout.baseline_rows is UNSET else layout.baseline_rows)
     slates = slates_for(layout, unit)
     variant = slates[variant_of(unit, layout.page, layout.epoch, len(slates))]
-    return Choice(variant, layout.slates[variant])
+    return Choice(variant, layout.slates[variant], NO_ROWS if layout.rows is UNSET else layout.rows[variant])
 
 
 def epoch_of(now_ms: int, page: str, segment: str, epoch_ms: int) -> Epoch:

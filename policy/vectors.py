@@ -7,7 +7,10 @@ import sys
 from importlib.resources import files
 from typing import Any
 
-from policy.assignment import branch_of, epoch_of, in_holdout, unit_bin, unit_hash, variant_of
+import msgspec
+
+from policy.assignment import branch_of, choose, epoch_of, in_holdout, unit_bin, unit_hash, variant_of
+from schemas.messages.layouts import Layout, LayoutBranch, LayoutShelf
 
 UNITS = ("visitor-1", "visitor-2", "0", "a b", "Ünïcode-Besucher", "訪問者", "🛒", "e\u0301", "\u00e9", "x" * 128)
 PAGES = (("home", 20_000), ("obd-all", 0), ("Männer/Schuhe", 20_780))
@@ -46,7 +49,56 @@ def vectors() -> dict[str, Any]:
             for variants in (1, 16, 255)
         ],
         **_branches_and_epochs(),
+        "choose": [_choices(layout) for layout in _layouts()],
     }
+
+
+def _choices(layout: Layout) -> dict[str, Any]:
+    """What units are shown of a layout: a page without rows has none."""
+    units = [*UNITS[:8], *(f"unit-{number}" for number in range(8))]
+    choices = [choose(layout, unit) for unit in units]
+    return {
+        "layout": msgspec.to_builtins(layout),
+        "units": [
+            {"unit": unit, "variant": choice.variant, "slate": dict(choice.slate), "rows": dict(choice.rows)}
+            for unit, choice in zip(units, choices, strict=True)
+        ],
+    }
+
+
+def _layouts() -> list[Layout]:
+    """A flat page, one with shelves, and this one with a policy on trial."""
+    flat = Layout(
+        page="home",
+        segment="*",
+        version=9,
+        produced_at=NOW_MS,
+        expires_at=NOW_MS + 600_000,
+        epoch=20_780,
+        template="default",
+        policy="thompson",
+        settings_digest="",
+        rules_version=1,
+        parameters_version=0,
+        catalog_position=[],
+        watermarks={},
+        holdout_share=0.2,
+        holdout_salt=SALT,
+        baseline={"top.1": "tent", "top.2": "stove", "below.1": "mug"},
+        slates=[{"top.1": "mug", "top.2": "tent", "below.1": "stove"}, {"top.1": "stove", "below.1": "mug"}],
+        propensities={},
+    )
+    shelves = {"new": LayoutShelf("New in"), "best": LayoutShelf("Best sellers", "grid")}
+    rows = {
+        "rows": [{"top": "new", "below": "best"}, {"top": "best"}],
+        "baseline_rows": {"top": "best", "below": "new"},
+        "row_propensities": {"top": {"new": 0.5, "best": 0.5}, "below": {"best": 0.5}},
+        "shelves": shelves,
+    }
+    branches = [LayoutBranch("main", "thompson", 0.5, 1), LayoutBranch("upper bound", "ucb", 0.5, 1)]
+    on_trial = {"branches": branches, "branch_salt": BRANCHES[0]}
+    replaced = msgspec.structs.replace
+    return [flat, replaced(flat, **rows), replaced(flat, **rows, **on_trial)]
 
 
 def _branches_and_epochs() -> dict[str, Any]:

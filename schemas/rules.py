@@ -106,8 +106,43 @@ class Complements(_Rule, frozen=True, kw_only=True, tag="complements"):
     ] = True
 
 
-Rule = Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements
-KINDS: tuple[type[Rule], ...] = (Pin, Boost, Cap, Spacing, Exposure, Placement, Sponsored, Complements)
+ShelfName = Annotated[str, Meta(min_length=1, max_length=64, description="A shelf of the page.")]
+RowName = Annotated[str, Meta(min_length=1, max_length=60, description="A row of the page.")]
+
+
+class NotAbove(_Rule, frozen=True, kw_only=True, tag="not-above"):
+    """The shelf does not stand above the row."""
+
+    shelf: ShelfName
+    row: RowName
+
+
+class NotBelow(_Rule, frozen=True, kw_only=True, tag="not-below"):
+    """The shelf does not stand below the row."""
+
+    shelf: ShelfName
+    row: RowName
+
+
+class MostOfKind(_Rule, frozen=True, kw_only=True, tag="most-of-kind"):
+    """At most `most` shelves of the kind are on the page."""
+
+    shelf_kind: Label
+    most: Annotated[int, Meta(ge=0, le=64)]
+
+
+class LeastExposure(_Rule, frozen=True, kw_only=True, tag="least-exposure"):
+    """The shelf is in at least the share `least` of slates."""
+
+    shelf: ShelfName
+    least: Annotated[float, Meta(gt=0.0, le=1.0)]
+
+
+ItemRule = Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements
+ShelfRule = NotAbove | NotBelow | MostOfKind | LeastExposure
+Rule = ItemRule | ShelfRule
+SHELF_KINDS: tuple[type[ShelfRule], ...] = (NotAbove, NotBelow, MostOfKind, LeastExposure)
+KINDS: tuple[type[Rule], ...] = (Pin, Boost, Cap, Spacing, Exposure, Placement, Sponsored, Complements, *SHELF_KINDS)
 
 
 def kind_of(rule: type[Rule]) -> str:

@@ -5,7 +5,9 @@ import { createHash } from "node:crypto";
 
 /** @typedef {import("../../schemas/generated/messages.js").Layout} Layout */
 /** @typedef {import("../../schemas/generated/messages.js").LayoutLife} LayoutLife */
+/** @typedef {import("../../schemas/generated/messages.js").LayoutShelf} LayoutShelf */
 /** @typedef {Record<string, string>} Slate slot to item */
+/** @typedef {{ variant: number, version: number, slate: Slate, rows: Record<string, string>, shelves: Record<string, LayoutShelf> }} Shown what a visitor gets; rows (to shelf) and shelves are empty on a flat page */
 
 export const BASELINE = -1;
 export const FALLBACK = -2;
@@ -60,6 +62,16 @@ function slatesFor(layout, unit) {
   return { first, count: branches[branch].variants };
 }
 
+/** Variant, slate and rows of the unit, row to shelf: those of the holdout's baseline, or of one of the unit's slates.
+ * @param {Layout} layout @param {string} unit */
+export function choose(layout, unit) {
+  if (inHoldout(unit, layout.holdout_salt, layout.holdout_share))
+    return { variant: BASELINE, slate: layout.baseline, rows: layout.baseline_rows ?? {} };
+  const { first, count } = slatesFor(layout, unit);
+  const variant = first + variantOf(unit, layout.page, layout.epoch, count);
+  return { variant, slate: layout.slates[variant], rows: layout.rows?.[variant] ?? {} };
+}
+
 /** The newest layouts of the `layouts` topic. */
 export class Layouts {
   /** @type {Map<string, Layout>} */
@@ -94,17 +106,12 @@ export class Layouts {
     return Math.max(layout.expires_at, this.#lives.get(layout.life ?? "") ?? 0);
   }
 
-  /** What `unit` is shown: variant, version and slate; `fallback` where no layout is still good.
-   * @param {string} page @param {string} segment @param {string} unit @param {number} nowMs @param {Slate} fallback */
+  /** What `unit` is shown: variant, version, slate and rows; `fallback` where no layout is still good.
+   * @param {string} page @param {string} segment @param {string} unit @param {number} nowMs @param {Slate} fallback @returns {Shown} */
   show(page, segment, unit, nowMs, fallback) {
     const layout = this.#held.get(JSON.stringify([page, segment])) ?? this.#held.get(JSON.stringify([page, "*"]));
     if (layout === undefined || this.#expiresAt(layout) <= nowMs)
-      return { variant: FALLBACK, version: 0, slate: fallback };
-    if (inHoldout(unit, layout.holdout_salt, layout.holdout_share)) {
-      return { variant: BASELINE, version: layout.version, slate: layout.baseline };
-    }
-    const { first, count } = slatesFor(layout, unit);
-    const variant = first + variantOf(unit, layout.page, layout.epoch, count);
-    return { variant, version: layout.version, slate: layout.slates[variant] };
+      return { variant: FALLBACK, version: 0, slate: fallback, rows: {}, shelves: {} };
+    return { version: layout.version, shelves: layout.shelves ?? {}, ...choose(layout, unit) };
   }
 }

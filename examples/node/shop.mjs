@@ -14,6 +14,8 @@ const MOST_VISIBLE_MS = 3_600_000;
 const SCRIPT = readFileSync(new URL("../web/visible.js", import.meta.url));
 /** What a page shows without a layout: slot to item. @type {Record<string, Record<string, string>>} */
 const FALLBACK = JSON.parse(process.env.FALLBACK ?? '{"home": {"home-1": "bestseller", "home-2": "novelty"}}');
+/** The slots of rows whose slots are not named row.1, row.2 and so on: page to row to slots. @type {Record<string, Record<string, string[]>>} */
+const ROWS = JSON.parse(process.env.ROWS ?? "{}");
 /** What variants have in common, such as their parent: item to family; a real shop asks its catalog. @type {Record<string, string>} */
 const FAMILIES = JSON.parse(process.env.FAMILIES ?? "{}");
 /** The header that the back office sends; without a token nobody may report returns. */
@@ -33,19 +35,52 @@ function escaped(text) {
   return text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`);
 }
 
-/** A page of HTML; slots that the slate leaves out are filled from the fallback.
+/** @param {string} slot @param {string} item */
+function link(slot, item) {
+  return `<a href="#" data-slot="${escaped(slot)}" data-item="${escaped(item)}">${escaped(item)}</a>`;
+}
+
+/** The slots of a row that have items, in rendered order. @param {string} page @param {string} row @param {Record<string, string>} slate */
+function slotsOf(page, row, slate) {
+  const slots = ROWS[page]?.[row] ?? Object.keys(slate).filter((slot) => slot.replace(/\.[^.]*$/, "") === row);
+  return slots.filter((slot) => slot in slate);
+}
+
+/** The rows that have a shelf, each with the shelf's title; a row or slot without anything is left out.
+ * @param {string} page @param {import("./layouts.mjs").Shown} shown */
+function sections(page, { slate, rows, shelves }) {
+  return Object.entries(rows).map(([row, shelf]) => {
+    const title = shelves[shelf]?.title;
+    const head = title ? `<h2>${escaped(title)}</h2>` : "";
+    const links = slotsOf(page, row, slate).map((slot) => link(slot, slate[slot]));
+    return `<section data-row="${escaped(row)}" data-shelf="${escaped(shelf)}">${head}${links.join("")}</section>`;
+  });
+}
+
+/** A page of HTML; slots that the slate of a flat page leaves out are filled from the fallback.
  * @param {string} page @param {string} segment @param {string} unit */
 function shown(page, segment, unit) {
   const fallback = FALLBACK[page] ?? {};
-  const { variant, version, slate } = layouts.show(page, segment, unit, Date.now(), fallback);
-  const slots = Object.entries({ ...fallback, ...slate }).map(
-    ([slot, item]) => `<a href="#" data-slot="${escaped(slot)}" data-item="${escaped(item)}">${escaped(item)}</a>`,
-  );
+  const choice = layouts.show(page, segment, unit, Date.now(), fallback);
+  const { variant, version, slate, rows } = choice;
+  const slots = Object.keys(rows).length
+    ? sections(page, choice)
+    : Object.entries({ ...fallback, ...slate }).map(([slot, item]) => link(slot, item));
   const data = { page, segment, view: randomUUID(), version: String(version), variant: String(variant) };
   const attributes = Object.entries(data).map(([name, value]) => `data-${name}="${escaped(value)}"`);
   return `<!doctype html><title>${escaped(page)}</title><link rel="icon" href="data:,">
 <style>a { display: block; margin: 1em; padding: 6em 2em; border: 1px solid }</style>
 <main ${attributes.join(" ")}>${slots.join("")}</main><script type="module" src="/visible.js"></script>`;
+}
+
+/** Which shelf stands in which row, as far as rows came into view; nothing on a flat page.
+ * @param {any} rows */
+function arranged(rows) {
+  if (rows === undefined) return {};
+  const named = typeof rows === "object" && rows !== null && !Array.isArray(rows);
+  if (!named || !Object.values(rows).every((shelf) => typeof shelf === "string"))
+    throw new Wrong("expected rows as an object: row to shelf");
+  return { rows };
 }
 
 /** Whether a slot says for how long it was visible as the contract has it, or not at all.
@@ -62,8 +97,9 @@ function observed(told, unit) {
   const { event_id, page, segment, page_view_id, layout_version, variant } = told;
   const origin = { event_id, occurred_at: Date.now(), unit, page, segment, page_view_id, layout_version, variant };
   if (told.kind === "click") {
-    const { slot, item } = told;
-    return { topic: "events-clicks", event: { ...origin, slot, item, family: familyOf(item) } };
+    const { slot, item, shelf } = told;
+    const event = { ...origin, slot, item, family: familyOf(item), ...(shelf ? { shelf } : {}) };
+    return { topic: "events-clicks", event };
   }
   if (told.kind === "signal") {
     const { signal: kind, item } = told;
@@ -72,7 +108,8 @@ function observed(told, unit) {
   }
   if (told.kind === "impression" && !(Array.isArray(told.slots) && told.slots.every(timed)))
     throw new Wrong(`expected slots, visible for 0 to ${MOST_VISIBLE_MS} milliseconds`);
-  if (told.kind === "impression") return { topic: "events-impressions", event: { ...origin, slots: told.slots } };
+  if (told.kind === "impression")
+    return { topic: "events-impressions", event: { ...origin, slots: told.slots, ...arranged(told.rows) } };
   throw new Wrong("expected events of the kinds impression, click and signal");
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event, Thread
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
@@ -14,7 +14,7 @@ from policy.assignment import Choice, choose
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.messages.fields import FALLBACK
-from schemas.messages.layouts import Layout, LayoutLife
+from schemas.messages.layouts import Layout, LayoutLife, LayoutShelf
 from schemas.topic import Topic
 from schemas.topics import LAYOUT_LIVES, LAYOUTS
 
@@ -26,6 +26,17 @@ class Outgoing(NamedTuple):
 
     topic: Topic
     event: Any
+
+
+class Shown(NamedTuple):
+    """What a visitor gets: the version to report, variant, slate and rows, and what the shelves in rows are called.
+
+    A flat page has neither rows nor shelves.
+    """
+
+    version: int
+    choice: Choice
+    shelves: Mapping[str, LayoutShelf] = {}
 
 
 class Layouts:
@@ -57,12 +68,12 @@ class Layouts:
         except BadRecord:
             return
 
-    def show(self, page: str, segment: str, unit: str, now_ms: int, fallback: dict[str, str]) -> tuple[int, Choice]:
-        """Version, variant and slate for a visitor; `fallback` as version 0 where no layout is still good."""
+    def show(self, page: str, segment: str, unit: str, now_ms: int, fallback: dict[str, str]) -> Shown:
+        """What a visitor gets; `fallback` as version 0 where no layout is still good."""
         layout = self._held.get((page, segment)) or self._held.get((page, "*"))
         if layout is None or max(layout.expires_at, self._lives.get(layout.life, 0)) <= now_ms:
-            return 0, Choice(FALLBACK, fallback)
-        return layout.version, choose(layout, unit)
+            return Shown(0, Choice(FALLBACK, fallback))
+        return Shown(layout.version, choose(layout, unit), layout.shelves or {})
 
 
 class Follower:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import msgspec
 import uvicorn
 from confluent_kafka import KafkaException
-from kafka import Events, Follower, Layouts, Outgoing
+from kafka import Events, Follower, Layouts, Outgoing, Shown
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
@@ -44,6 +44,8 @@ FALLBACK: dict[str, dict[str, str]] = json.loads(
     os.environ.get("FALLBACK", '{"home": {"home-1": "bestseller", "home-2": "novelty"}}')
 )
 """What a page shows without a layout: slot to item."""
+ROWS: dict[str, dict[str, list[str]]] = json.loads(os.environ.get("ROWS", "{}"))
+"""The slots of rows whose slots are not named row.1, row.2 and so on: page to row to slots."""
 FAMILIES: dict[str, str] = json.loads(os.environ.get("FAMILIES", "{}"))
 """What variants have in common, such as their parent: item to family; a real shop asks its catalog."""
 BACK_OFFICE = os.environ.get("BACK_OFFICE", "")
@@ -73,6 +75,7 @@ class Seen(Told, tag="impression"):
     """An impression as the browser reports it."""
 
     slots: list[SlotItem]
+    rows: dict[str, str] = {}
 
 
 class Clicked(Told, tag="click"):
@@ -80,6 +83,7 @@ class Clicked(Told, tag="click"):
 
     slot: str
     item: str
+    shelf: str = ""
 
 
 class Signalled(msgspec.Struct, tag_field="kind", tag="signal"):
@@ -109,7 +113,8 @@ class TakenBack(msgspec.Struct):
 
 def observed(report: Seen | Clicked | Signalled, unit: str, now_ms: int) -> Outgoing:
     """The event of what a browser reported."""
-    about = msgspec.structs.asdict(report) | {"occurred_at": now_ms, "unit": unit}
+    reported = {name: value for name, value in msgspec.structs.asdict(report).items() if value not in ({}, "")}
+    about = reported | {"occurred_at": now_ms, "unit": unit}
     if isinstance(report, Seen):
         return Outgoing(IMPRESSIONS, msgspec.convert(about, Impression))
     about["family"] = FAMILIES.get(report.item, "")
@@ -131,15 +136,31 @@ def went_back(report: TakenBack, unit: str, now_ms: int) -> Outgoing:
     return Outgoing(RETURNS, msgspec.convert(about, Return))
 
 
+def link(slot: str, item: str) -> str:
+    """An item in its slot."""
+    return f'<a href="#" data-slot="{escape(slot)}" data-item="{escape(item)}">{escape(item)}</a>'
+
+
+def sections(page: str, shown: Shown) -> list[str]:
+    """The rows that have a shelf, each with the shelf's title; a row or slot without anything is left out."""
+    _, slate, rows = shown.choice
+    html = []
+    for row, shelf in rows.items():
+        named = ROWS.get(page, {}).get(row) or [slot for slot in slate if slot.rpartition(".")[0] == row]
+        title = shown.shelves[shelf].title
+        head = f"<h2>{escape(title)}</h2>" if title else ""
+        links = "".join(link(slot, slate[slot]) for slot in named if slot in slate)
+        html.append(f'<section data-row="{escape(row)}" data-shelf="{escape(shelf)}">{head}{links}</section>')
+    return html
+
+
 def render(page: str, segment: str, unit: str, now_ms: int) -> str:
-    """A page of HTML; slots that the slate leaves out are filled from the fallback."""
+    """A page of HTML; slots that the slate of a flat page leaves out are filled from the fallback."""
     fallback = FALLBACK.get(page, {})
-    version, (variant, slate) = layouts.show(page, segment, unit, now_ms, fallback)
-    data = {"page": page, "segment": segment, "view": uuid4().hex, "version": version, "variant": variant}
-    slots = [
-        f'<a href="#" data-slot="{escape(slot)}" data-item="{escape(item)}">{escape(item)}</a>'
-        for slot, item in (fallback | dict(slate)).items()
-    ]
+    shown = layouts.show(page, segment, unit, now_ms, fallback)
+    variant, slate, rows = shown.choice
+    data = {"page": page, "segment": segment, "view": uuid4().hex, "version": shown.version, "variant": variant}
+    slots = sections(page, shown) if rows else [link(*cell) for cell in (fallback | dict(slate)).items()]
     attributes = " ".join(f'data-{name}="{escape(str(value))}"' for name, value in data.items())
     return PAGE.format(title=escape(page), data=attributes, slots="".join(slots))
 

@@ -17,19 +17,31 @@ const origin = {
   variant: Number(page.dataset.variant),
 };
 let seen = []; // slots that no event lists yet
+let rows = {}; // the rows of these slots, each with the shelf that stands there
 let waiting = []; // events that the web tier has not confirmed
 let number = 0;
 const views = new Map(); // slots in view, and since when
 const unseen = new Set(page.querySelectorAll("[data-slot]"));
 
-const placed = (element) => ({ slot: element.dataset.slot, item: element.dataset.item });
+const rowOf = (element) => element.closest("[data-row]")?.dataset;
+
+/** The slot and its item; the row, too, where the slot is not named after it: row.1, row.2 and so on. */
+function placed(element) {
+  const { slot, item } = element.dataset;
+  const row = rowOf(element)?.row;
+  const named = row !== undefined && slot.startsWith(`${row}.`) && /^[1-9]\d*$/.test(slot.slice(row.length + 1));
+  return row === undefined || named ? { slot, item } : { slot, item, row };
+}
 
 /** Send what is waiting.  An event keeps its event_id however often it is sent. */
 async function send() {
   if (seen.length) {
     number += 1;
-    waiting.push({ kind: "impression", event_id: `i-${origin.page_view_id}-${number}`, ...origin, slots: seen });
+    const arranged = Object.keys(rows).length ? { rows } : {};
+    const event_id = `i-${origin.page_view_id}-${number}`;
+    waiting.push({ kind: "impression", event_id, ...origin, slots: seen, ...arranged });
     seen = [];
+    rows = {};
   }
   const events = waiting;
   if (!events.length) return;
@@ -67,6 +79,8 @@ function end(element) {
   watcher.unobserve(element);
   unseen.delete(element);
   seen.push({ ...placed(element), visible_ms });
+  const row = rowOf(element);
+  if (row) rows[row.row] = row.shelf;
 }
 
 /** Tell of each slot that was not seen yet whether it is in view now. */
@@ -81,7 +95,10 @@ watch();
 for (const element of unseen) {
   element.addEventListener("click", () => {
     number += 1;
-    waiting.push({ kind: "click", event_id: `c-${origin.page_view_id}-${number}`, ...origin, ...placed(element) });
+    const event_id = `c-${origin.page_view_id}-${number}`;
+    const { slot, item } = element.dataset;
+    const shelf = rowOf(element)?.shelf;
+    waiting.push({ kind: "click", event_id, ...origin, slot, item, ...(shelf ? { shelf } : {}) });
     end(element);
     send();
   });

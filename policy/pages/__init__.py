@@ -9,6 +9,7 @@
 - `fitting`: items, shelves and looks fitted together
 - `holding`: whether rules for shelves hold
 - `looks`: how likely slots are looked at: by row, by column of a kind of shelf, by slot
+- `messages`: from the page that merchants declare, and into layouts
 - `period`: when shelves may move
 - `published`: what was fitted of shelves and rows, as a message and as arrays of a page
 - `rules`: what merchants ask of shelves

@@ -13,10 +13,9 @@ from functools import cached_property
 
 from policy.pages.rules import ShelfRule, rule_problems
 from policy.rules.kind import Problem
-from schemas.messages.pages import Candidates
+from schemas.messages.fields import MOST_SLOTS
+from schemas.messages.pages import Candidates, column_names
 
-MOST_SLOTS = 256
-"""Of all rows of a page together."""
 ALL = Candidates()
 """All items of the catalog."""
 UNNAMED = ""
@@ -53,34 +52,19 @@ class Row:
     @classmethod
     def of(cls, name: str, columns: int, shelves: Iterable[str] = ()) -> Row:
         """A row whose slots have the default names, `row.column` from 1."""
-        return cls(name, tuple(f"{name}.{column + 1}" for column in range(columns)), tuple(shelves))
+        return cls(name, tuple(column_names(name, columns)), tuple(shelves))
 
 
 @dataclass(frozen=True)
-class ShelfPage:
+class Declaration:
     """Shelves and rows, each in the order in which they were declared; rows in rendered order.
 
-    Raises `ValueError` with all that cannot be meant, each with its path.
+    It may be one that cannot be meant (`page_problems`).
     """
 
     shelves: tuple[Shelf, ...]
     rows: tuple[Row, ...]
     rules: tuple[ShelfRule, ...] = ()
-
-    def __post_init__(self) -> None:
-        problems = list(page_problems(self))
-        if problems:
-            raise ValueError("; ".join(f"{path}: {text}" for path, text in problems))
-
-    @classmethod
-    def flat(cls, slots: Sequence[str]) -> ShelfPage:
-        """A page that is a list of slots."""
-        return cls((Shelf(UNNAMED),), (Row("", tuple(slots)),))
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether there is nothing to arrange."""
-        return self.shelves[0].name == UNNAMED
 
     @cached_property
     def slots(self) -> tuple[str, ...]:
@@ -97,8 +81,32 @@ class ShelfPage:
         """All rows in rendered order."""
         return tuple(row.name for row in self.rows)
 
+    def rows_for(self, shelf: Shelf) -> list[Row]:
+        """Where the shelf may stand by what rows say, however many slots they have."""
+        return [row for row in self.rows if not row.shelves or shelf.name in row.shelves]
 
-def page_problems(page: ShelfPage) -> Iterator[Problem]:
+
+@dataclass(frozen=True)
+class ShelfPage(Declaration):
+    """A declaration that makes sense: raises `ValueError` with all that cannot be meant, each with its path."""
+
+    def __post_init__(self) -> None:
+        problems = list(page_problems(self))
+        if problems:
+            raise ValueError("; ".join(f"{path}: {text}" for path, text in problems))
+
+    @classmethod
+    def flat(cls, slots: Sequence[str]) -> ShelfPage:
+        """A page that is a list of slots."""
+        return cls((Shelf(UNNAMED),), (Row("", tuple(slots)),))
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether there is nothing to arrange."""
+        return self.shelves[0].name == UNNAMED
+
+
+def page_problems(page: Declaration) -> Iterator[Problem]:
     """Everything that cannot be meant, by its path; empty where the declaration makes sense."""
     if not page.shelves:
         yield Problem("shelves", "expected at least one shelf")
@@ -131,7 +139,7 @@ def _repeated(path: str, names: Sequence[str], what: str) -> Iterator[Problem]:
         yield Problem(path, f"expected each {what} once, got more of {', '.join(map(repr, repeated))}")
 
 
-def _shelf_problems(page: ShelfPage, shelf: Shelf) -> Iterator[Problem]:
+def _shelf_problems(page: Declaration, shelf: Shelf) -> Iterator[Problem]:
     if not shelf.kind:
         yield Problem("kind", "expected a word for how its columns are looked at, as carousel or grid")
     if shelf.least_columns < 1:
@@ -139,7 +147,7 @@ def _shelf_problems(page: ShelfPage, shelf: Shelf) -> Iterator[Problem]:
     if shelf.most_columns < shelf.least_columns:
         least = shelf.least_columns
         yield Problem("most_columns", f"expected at least least_columns, {least}, got {shelf.most_columns}")
-    standing = [row for row in page.rows if not row.shelves or shelf.name in row.shelves]
+    standing = page.rows_for(shelf)
     if not any(len(row.slots) >= shelf.least_columns for row in standing):
         yield Problem("least_columns", f"expected a row with {shelf.least_columns} slots that the shelf may stand in")
     if not shelf.pinned:
@@ -150,7 +158,7 @@ def _shelf_problems(page: ShelfPage, shelf: Shelf) -> Iterator[Problem]:
         yield Problem("pinned", f"expected a row that the shelf may stand in, got {shelf.pinned!r}")
 
 
-def _row_problems(page: ShelfPage, row: Row) -> Iterator[Problem]:
+def _row_problems(page: Declaration, row: Row) -> Iterator[Problem]:
     if not row.slots:
         yield Problem("slots", "expected at least one slot")
     for shelf in row.shelves:

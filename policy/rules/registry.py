@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policy.rules.kind import Kind
-from policy.rules.kinds import boost, cap, complements, exposure, pin, placement, spacing, sponsored
+from policy.rules.kinds import boost, cap, complements, exposure, pin, placement, shelves, spacing, sponsored
 from schemas import rules as declared
 
 _ALL: tuple[Kind[Any], ...] = (
@@ -18,5 +18,9 @@ _ALL: tuple[Kind[Any], ...] = (
     placement.KIND,
     sponsored.KIND,
     complements.KIND,
+    shelves.NOT_ABOVE,
+    shelves.NOT_BELOW,
+    shelves.MOST_OF_KIND,
+    shelves.LEAST_EXPOSURE,
 )
 KINDS: Mapping[type[declared.Rule], Kind[Any]] = {kind.rule: kind for kind in _ALL}

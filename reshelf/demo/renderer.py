@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.arrays import Bools, Ints
+from policy.assignment import Choice
 from reshelf.demo.shop import PAGES, SEGMENTS, WIDTH, Views
 from schemas.messages.events import SlotItem
 from schemas.messages.fields import BASELINE, FALLBACK
@@ -24,7 +25,7 @@ EVERYONE = "*"
 NO_SLOT = -1
 _UNKNOWN = -3
 
-Choose = Callable[[Layout, str], tuple[int, Mapping[str, str]]]
+Choose = Callable[[Layout, str], Choice]
 Key = tuple[str, str]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 from confluent_kafka import Message
+from msgspec import UNSET
 
 from policy.assignment import Choice, choose
 from reshelf.edge.answers import JSON, RawHeaders
@@ -90,7 +91,16 @@ def _answer(layout: Layout, expires_at: int, choice: Choice | None, name: int | 
         "variant": choice.variant,
         "slate": dict(choice.slate),
     }
-    return _tagged(orjson.dumps(content), etag, expires_at)
+    return _tagged(orjson.dumps(content | _shelves(layout, choice)), etag, expires_at)
+
+
+def _shelves(layout: Layout, choice: Choice) -> dict[str, Any]:
+    """Which shelf stands in which row of a slate, and what these shelves are called; nothing of a flat page."""
+    if layout.rows is UNSET or layout.shelves is UNSET:
+        return {}
+    standing = set(choice.rows.values())
+    about = {name: msgspec.to_builtins(shelf) for name, shelf in layout.shelves.items() if name in standing}
+    return {"rows": dict(choice.rows), "shelves": about}
 
 
 def _tagged(body: bytes, etag: bytes, expires_at: int) -> Answer:

@@ -69,6 +69,18 @@ _SLATE = _object(
     variant=_WHOLE,
     slate={"type": "object", "additionalProperties": _TEXT},
 )
+_SLATE["properties"] |= {
+    "rows": {
+        "type": "object",
+        "additionalProperties": _TEXT,
+        "description": "Row to shelf, on a page with shelves.",
+    },
+    "shelves": {
+        "type": "object",
+        "additionalProperties": {"$ref": REFERENCES.format(name="LayoutShelf")},
+        "description": "The shelves that `rows` names.",
+    },
+}
 _REFUSAL = _object(index=_WHOLE, reason=_TEXT, detail=_TEXT, retry={"type": "boolean"})
 _RESULT = _object(accepted=_WHOLE, errors={"type": "array", "items": _REFUSAL})
 _TAG = {"name": "If-None-Match", "in": "header", "schema": {"type": "string", "pattern": '^"[!#-~]*"$'}}

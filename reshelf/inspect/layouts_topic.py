@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, Message
+from msgspec import UNSET
 from rich.table import Table
 
 from reshelf.inspect.layout_store import LayoutStore
@@ -143,10 +144,24 @@ def heading(layout: Layout, expires_at: int, now_ms: int) -> str:
     )
 
 
+def rows_table(layout: Layout) -> Table:
+    """Rows by shelves: how likely each shelf is in a row for a visitor outside the holdout, and the baseline's."""
+    table = Table("row", "shelves and how likely they are", "baseline", box=None)
+    propensities = {} if layout.row_propensities is UNSET else layout.row_propensities
+    baseline = {} if layout.baseline_rows is UNSET else layout.baseline_rows
+    for row in dict.fromkeys([*baseline, *propensities]):
+        table.add_row(row, _by_likelihood(propensities.get(row, {})), baseline.get(row, "-"))
+    return table
+
+
 def slots_table(layout: Layout) -> Table:
     """Slots by items: how likely each item is in a slot for a visitor outside the holdout, and the baseline."""
     table = Table("slot", "items and how likely they are", "baseline", box=None)
     for slot in dict.fromkeys([*layout.baseline, *layout.propensities]):
-        shares = sorted(layout.propensities.get(slot, {}).items(), key=lambda pair: (-pair[1], pair[0]))
-        table.add_row(slot, ", ".join(f"{item} {share:.0%}" for item, share in shares), layout.baseline.get(slot, "-"))
+        table.add_row(slot, _by_likelihood(layout.propensities.get(slot, {})), layout.baseline.get(slot, "-"))
     return table
+
+
+def _by_likelihood(shares: Mapping[str, float]) -> str:
+    ordered = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{name} {share:.0%}" for name, share in ordered)

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 import yaml
 
+from policy.pages.messages import shelf_problems
 from policy.rules.checks import problems
 from reshelf.rules.bounds import LOADER, excess
+from reshelf.rules.uncomposed import uncomposed
 from schemas.errors import BadSettings
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf
 from schemas.rules import FOR_EVER, KINDS, Match, Rule, kind_of
 from schemas.times import in_words, moment, odd_unit
 
@@ -27,6 +29,11 @@ DATE = "tag:yaml.org,2002:timestamp"
 MOMENTS = {"starts_at": 0, "ends_at": FOR_EVER}
 """Fields of a rule that hold a moment, and what stands for none."""
 NO_MATCH = msgspec.to_builtins(Match())
+ALL_ITEMS = msgspec.to_builtins(Candidates())
+SHELF = msgspec.to_builtins(PageShelf(""))
+ROW = msgspec.to_builtins(PageRow("", columns=1)) | {"columns": 0}
+ELEMENTS: dict[str, Any] = {"rules": Rule, "shelves": PageShelf, "rows": PageRow}
+"""What is in the lists of a page; each element is checked by itself."""
 
 
 class Wrong(NamedTuple):
@@ -86,12 +93,14 @@ def written(pages: list[PageRules], zone: tzinfo = UTC) -> str:
 
 
 def _short(page: dict[str, Any], default: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
-    always = ("page", "slots")
+    always = ("page", "rows" if "rows" in page else "slots")
     short = {
         name: _differing(value, default.get(name))
         for name, value in page.items()
-        if name in always or (name not in OURS and value != default.get(name))
+        if name in always or (name not in (*OURS, "slots") and value != default.get(name))
     }
+    short["shelves"] = [_short_shelf(shelf) for shelf in page.get("shelves", ())]
+    short["rows"] = [_differing(row, ROW) for row in page.get("rows", ())]
     short["rules"] = [
         {
             name: in_words(value, zone) if name in MOMENTS else _differing(value, NO_MATCH)
@@ -110,6 +119,14 @@ def _differing(value: Any, default: Any) -> Any:
     return {name: part for name, part in value.items() if part != default.get(name)}
 
 
+def _short_shelf(shelf: dict[str, Any]) -> dict[str, Any]:
+    """A shelf as a file has it; that it has candidates of its own is said even where they are all items."""
+    short: dict[str, Any] = {"name": shelf["name"]} | _differing(shelf, SHELF)
+    if "candidates" in short:
+        short["candidates"] = _differing(short["candidates"], ALL_ITEMS)
+    return short
+
+
 def _is_said(name: str, value: Any) -> bool:
     unsaid = {**MOMENTS, "segments": []}
     return not (name in unsaid and unsaid[name] == value)
@@ -123,6 +140,8 @@ def _page(node: yaml.Node, content: Any, zone: tzinfo) -> tuple[PageRules | None
         return None, [
             Wrong(_line(_at(node, forbidden[0])), f"`{forbidden[0]}` is filled in when the rules are published")
         ]
+    if "rows" in content and "slots" in content:
+        return None, [Wrong(_line(_at(node, "slots")), "expected no `slots` on a page with `rows`: these have them")]
     odd = list(islice(_read_moments(content, zone), MOST_WRONG))
     plain = _millis(content, zone) | {"version": 0}
     try:
@@ -133,23 +152,27 @@ def _page(node: yaml.Node, content: Any, zone: tzinfo) -> tuple[PageRules | None
         return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in faults]
     fields = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
     unknown = [Wrong(_line(_at(node, path)), said) for path, said in islice(_unknown(plain, fields, ""), MOST_WRONG)]
-    return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in [*odd, *problems(page)])]
+    faults = [*odd, *problems(page), *shelf_problems(page), *uncomposed(page)]
+    return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in faults)]
 
 
 def _invalid(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Where the page beside its rules does not fit, and where each of these does not, and why."""
-    rules = plain.get("rules")
-    parts: list[tuple[str, Any, Any]] = [("", plain, PageRules)]
-    if isinstance(rules, list):
-        parts = [
-            ("", plain | {"rules": []}, PageRules),
-            *((f"rules[{at}]", rule, Rule) for at, rule in enumerate(rules)),
-        ]
-    for path, part, kind in parts:
-        try:
-            msgspec.convert(part, kind)
-        except msgspec.ValidationError as error:
-            yield _said(error, path)
+    """Where the page beside its rules, shelves and rows does not fit, and where each of these does not, and why."""
+    lists = {name: plain[name] for name in ELEMENTS if isinstance(plain.get(name), list)}
+    parts = [
+        (f"{name}[{at}]", part, ELEMENTS[name]) for name, several in lists.items() for at, part in enumerate(several)
+    ]
+    wrong = [fault for part in parts for fault in _faults(*part)]
+    if not any(path.startswith(("shelves[", "rows[")) for path, _ in wrong):
+        yield from _faults("", plain | ({"rules": []} if "rules" in lists else {}), PageRules)
+    yield from wrong
+
+
+def _faults(path: str, part: Any, kind: Any) -> Iterator[tuple[str, str]]:
+    try:
+        msgspec.convert(part, kind)
+    except msgspec.ValidationError as error:
+        yield _said(error, path)
 
 
 def _said(error: msgspec.ValidationError, path: str) -> tuple[str, str]:

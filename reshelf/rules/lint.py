@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import UNSET
+
 from policy.items import ItemFacts
 from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Match, Pin
@@ -22,6 +24,9 @@ def lint(page: PageRules, catalog: Mapping[str, ItemFacts]) -> list[str]:
         return warnings
     names = _names(page, catalog)
     warnings += _missing("candidates", page.candidates, names)
+    for shelf in () if page.shelves is UNSET else page.shelves:
+        if shelf.candidates is not None:
+            warnings += _missing(f"shelf {shelf.name}", shelf.candidates, names)
     for rule in page.rules:
         if isinstance(rule, Pin) and rule.item not in names["items"]:
             warnings.append(f"{rule.name}: the catalog has no item {rule.item}, so the pin waits until it has")
@@ -33,7 +38,14 @@ def lint(page: PageRules, catalog: Mapping[str, ItemFacts]) -> list[str]:
 
 def _own(page: PageRules) -> Iterator[str]:
     segments = dict.fromkeys(segment for rule in page.rules for segment in rule.segments)
-    for kind, names in ("slot", page.slots), ("segment", segments), ("content block", page.blocks):
+    shelves = () if page.shelves is UNSET else [shelf.name for shelf in page.shelves]
+    rows = () if page.rows is UNSET else [row.name for row in page.rows]
+    # Slots that are named after their rows would say the same once more.
+    slots = page.slots if page.rows is UNSET else [slot for row in page.rows for slot in row.slots]
+    for kind, names in (
+        *(("slot", slots), ("shelf", shelves), ("row", rows)),
+        *(("segment", segments), ("content block", page.blocks)),
+    ):
         yield from SimilarNames(kind).take_all(names)
     window = page.attribution_window
     if isinstance(window, int) and window % DAY_S == 0 and window < MOST_SECONDS:

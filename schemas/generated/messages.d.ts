@@ -278,14 +278,17 @@ export interface CatalogEmbedding {
   scale?: number;
 }
 
-/** A page as merchandisers declare it. */
+/** A page as merchandisers declare it: a list of slots, or shelves and rows. */
 export interface PageRules {
   /** The page, as named in page-rules. */
   page: string;
   /** Grows with every publication. */
   version: number;
-  /** Slots in rendered order, each once. */
-  slots: string[];
+  /**
+   * Slots in rendered order, each once. On a page with `rows` those of all rows, filled in where they are left
+   * out.
+   */
+  slots?: string[];
   template?: string;
   candidates?: Candidates;
   policy?: PolicyChoice;
@@ -296,8 +299,12 @@ export interface PageRules {
   attribution_window?: number;
   /** Content blocks: arms beside the items of the catalog. */
   blocks?: string[];
+  /** Modules of the page, in declared order, with `rows` for them to stand in. */
+  shelves?: PageShelf[];
+  /** Rows of slots in rendered order, on a page with `shelves`. */
+  rows?: PageRow[];
   /** Of two that cannot both hold, the first does. */
-  rules?: (Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements)[];
+  rules?: (Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements | NotAbove | NotBelow | MostOfKind | LeastExposure)[];
   /** Policies on trial beside the page's own, which has the rest. */
   branches?: Branch[];
   /** Decides which units each branch gets; a new trial takes a new one. */
@@ -337,6 +344,38 @@ export interface PolicyChoice {
   exploration_slates?: number;
   /** A policy whose slates are recorded in the history, not served. */
   shadow?: "baseline" | "epsilon-greedy" | "greedy" | "thompson" | "ucb" | "uniform" | "";
+}
+
+/** A module of a page: a carousel, a grid, a banner. */
+export interface PageShelf {
+  /** A module of a page, such as a carousel or a grid; unique on it. */
+  name: string;
+  /** How its columns are looked at: shelves of one kind have this in common. */
+  kind?: string;
+  /** What visitors read above it. */
+  title?: string;
+  /** Which items it may show, and which blocks of the page; left out: the items of the page. */
+  candidates?: Candidates | null;
+  /** It stands in a row only with as many items as that. */
+  least_columns?: number;
+  /** It shows no more items than that. */
+  most_columns?: number;
+  /** Whether it claims its best items before any other shelf. */
+  keeps?: boolean;
+  /** The row in which it stands in every slate; empty: it may move. */
+  pinned?: string;
+}
+
+/** Slots side by side, in which one shelf stands: by their names, or as many as there are columns. */
+export interface PageRow {
+  /** Slots side by side, where one shelf stands; unique on its page. */
+  name: string;
+  /** In rendered order; left out where `columns` is given. */
+  slots?: string[];
+  /** So many slots, named row.1, row.2 and so on; 0: `slots` has the names. */
+  columns?: number;
+  /** Which shelves may stand there; empty: all. */
+  shelves?: string[];
 }
 
 /** The item stands in the slot, in every slate. */
@@ -469,6 +508,67 @@ export interface Complements {
   factor?: number;
   /** Whether what is often bought in one order goes together, too, beside what the catalog names. */
   learned?: boolean;
+}
+
+/** The shelf does not stand above the row. */
+export interface NotAbove {
+  kind: "not-above";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  /** A shelf of the page. */
+  shelf: string;
+  /** A row of the page. */
+  row: string;
+}
+
+/** The shelf does not stand below the row. */
+export interface NotBelow {
+  kind: "not-below";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  /** A shelf of the page. */
+  shelf: string;
+  /** A row of the page. */
+  row: string;
+}
+
+/** At most `most` shelves of the kind are on the page. */
+export interface MostOfKind {
+  kind: "most-of-kind";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  shelf_kind: string;
+  most: number;
+}
+
+/** The shelf is in at least the share `least` of slates. */
+export interface LeastExposure {
+  kind: "least-exposure";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  /** A shelf of the page. */
+  shelf: string;
+  least: number;
 }
 
 /** A policy on trial: some of a page's units get its slates, always the same units. */
@@ -713,6 +813,9 @@ export interface LayoutRequest {
  * `propensities[slot][item]` is the share of variants with the item in the
  * slot: the exact probability for a visitor outside the holdout.  `watermarks`
  * maps a topic to the next offset of each partition that the layout reflects.
+ *
+ * On a page with shelves `rows` says for each slate which shelf stands in which row; a row without one is left
+ * out of the page.  `row_propensities[row][shelf]` is the share of variants in which the shelf stands there.
  */
 export interface Layout {
   /** The page, as named in page-rules. */
@@ -762,6 +865,13 @@ export interface Layout {
    * the newest of its key; empty: none.
    */
   life?: string;
+  /** Row to shelf for each of `slates`, on a page with shelves. */
+  rows?: Record<string, string>[];
+  /** Row to shelf for `baseline`. */
+  baseline_rows?: Record<string, string>;
+  row_propensities?: Record<string, Record<string, number>>;
+  /** The shelves that `rows` and `baseline_rows` name. */
+  shelves?: Record<string, LayoutShelf>;
 }
 
 /** So many consecutive slates of a layout, for a share of the units outside the holdout. */
@@ -770,6 +880,12 @@ export interface LayoutBranch {
   policy: string;
   share: number;
   variants: number;
+}
+
+/** What a renderer needs to know of a shelf beside its items. */
+export interface LayoutShelf {
+  title?: string;
+  kind?: string;
 }
 
 /**

@@ -15,6 +15,10 @@ FALLBACK = -2
 MOST_SLATES = 256
 
 
+MOST_SLOTS = 256
+"""Of all rows of a page together."""
+
+
 EventId = Annotated[str, Meta(min_length=1, max_length=128, description="Unique per event; the same on every retry.")]
 
 
@@ -34,27 +38,28 @@ Segment = Annotated[
 Slot = Annotated[str, Meta(min_length=1, max_length=64, description="An addressable place, unique on its page.")]
 
 
-MOST_SLOTS = 256
-
-
-Shelf = Annotated[
-    str, Meta(min_length=1, max_length=64, description="A module of a page that has rows, as its page-rules name it.")
+Row = Annotated[
+    str,
+    Meta(min_length=1, max_length=60, description="Slots side by side, where one shelf stands; unique on its page."),
 ]
-
-
-ClickedShelf = Annotated[
-    str, Meta(max_length=64, description="The shelf that stood in the slot's row; empty where the page has no rows.")
-]
-
-
-Row = Annotated[str, Meta(min_length=1, max_length=64, description="A row of a page, as its page-rules name it.")]
 
 
 SlotRow = Annotated[
     str,
     Meta(
-        max_length=64, description="The row that the slot is in; left out where the slot's name is that, `.` and more."
+        max_length=60, description="The row that the slot is in; left out where the slot's name is that, `.` and more."
     ),
+]
+
+
+Shelf = Annotated[
+    str,
+    Meta(min_length=1, max_length=64, description="A module of a page, such as a carousel or a grid; unique on it."),
+]
+
+
+ClickedShelf = Annotated[
+    str, Meta(max_length=64, description="The shelf that stood in the slot's row; empty where the page has no rows."),
 ]
 
 

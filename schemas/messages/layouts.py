@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.messages.fields import (
     Item,
@@ -12,8 +12,10 @@ from schemas.messages.fields import (
     Millis,
     Offset,
     Page,
+    Row,
     Segment,
     Share,
+    Shelf,
     Slot,
     Version,
 )
@@ -45,6 +47,13 @@ class LayoutBranch(Struct, frozen=True):
     variants: Annotated[int, Meta(ge=1, le=256)]
 
 
+class LayoutShelf(Struct, frozen=True, omit_defaults=True):
+    """What a renderer needs to know of a shelf beside its items."""
+
+    title: Label = ""
+    kind: Label = "carousel"
+
+
 class Layout(Struct, frozen=True):
     """The slates of one page for one segment.
 
@@ -52,6 +61,9 @@ class Layout(Struct, frozen=True):
     `propensities[slot][item]` is the share of variants with the item in the
     slot: the exact probability for a visitor outside the holdout.  `watermarks`
     maps a topic to the next offset of each partition that the layout reflects.
+
+    On a page with shelves `rows` says for each slate which shelf stands in which row; a row without one is left
+    out of the page.  `row_propensities[row][shelf]` is the share of variants in which the shelf stands there.
     """
 
     page: Page
@@ -103,6 +115,20 @@ class Layout(Struct, frozen=True):
             "as long as it is the newest of its key; empty: none."
         ),
     ] = ""
+    rows: Annotated[
+        list[dict[Row, Shelf]] | UnsetType,
+        Meta(description="Row to shelf for each of `slates`, on a page with shelves."),
+    ] = UNSET
+    baseline_rows: Annotated[dict[Row, Shelf] | UnsetType, Meta(description="Row to shelf for `baseline`.")] = UNSET
+    row_propensities: dict[Row, dict[Shelf, Share]] | UnsetType = UNSET
+    shelves: Annotated[
+        dict[Shelf, LayoutShelf] | UnsetType,
+        Meta(description="The shelves that `rows` and `baseline_rows` name."),
+    ] = UNSET
+
+    def __post_init__(self) -> None:
+        if self.rows is not UNSET and len(self.rows) != len(self.slates):
+            raise ValueError(f"Expected `rows` for each of the {len(self.slates)} `slates`, got {len(self.rows)}")
 
 
 class LayoutLife(Struct, frozen=True):

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import force_setattr
 
 from schemas.messages.fields import (
     MOST_SLATES,
+    MOST_SLOTS,
     Item,
     Label,
     Millis,
     Page,
+    Row,
     Share,
+    Shelf,
     Slot,
     Version,
 )
@@ -67,6 +71,10 @@ MAIN = "main"
 
 
 LEAST_MAIN = 0.1
+FLAT_SLOTS = 64
+"""Pages with more slots than that, and those with rows, have at most MOST_CELLS in all their slates together."""
+MOST_CELLS = 2_560
+"""Slots times slates: a layout of so many has less than 256 KB where names of items have up to 20 characters."""
 
 
 class Branch(Struct, frozen=True):
@@ -77,8 +85,67 @@ class Branch(Struct, frozen=True):
     policy: PolicyChoice
 
 
+MOST_SHELVES = 64
+MOST_ROWS = 64
+
+
+class PageShelf(Struct, frozen=True):
+    """A module of a page: a carousel, a grid, a banner."""
+
+    name: Shelf
+    kind: Annotated[
+        Label, Meta(min_length=1, description="How its columns are looked at: shelves of one kind have this in common.")
+    ] = "carousel"
+    title: Annotated[Label, Meta(description="What visitors read above it.")] = ""
+    candidates: Annotated[
+        Candidates | None,
+        Meta(description="Which items it may show, and which blocks of the page; left out: the items of the page."),
+    ] = None
+    least_columns: Annotated[
+        int, Meta(ge=1, le=MOST_SLOTS, description="It stands in a row only with as many items as that.")
+    ] = 1
+    most_columns: Annotated[int, Meta(ge=1, le=MOST_SLOTS, description="It shows no more items than that.")] = (
+        MOST_SLOTS
+    )
+    keeps: Annotated[bool, Meta(description="Whether it claims its best items before any other shelf.")] = False
+    pinned: Annotated[
+        str, Meta(max_length=60, description="The row in which it stands in every slate; empty: it may move.")
+    ] = ""
+
+
+class PageRow(Struct, frozen=True):
+    """Slots side by side, in which one shelf stands: by their names, or as many as there are columns."""
+
+    name: Row
+    slots: Annotated[
+        list[Slot],
+        Meta(max_length=MOST_SLOTS, description="In rendered order; left out where `columns` is given."),
+    ] = []
+    columns: Annotated[
+        int,
+        Meta(ge=0, le=MOST_SLOTS, description="So many slots, named row.1, row.2 and so on; 0: `slots` has the names."),
+    ] = 0
+    shelves: Annotated[
+        list[Shelf], Meta(max_length=MOST_SHELVES, description="Which shelves may stand there; empty: all.")
+    ] = []
+
+    def __post_init__(self) -> None:
+        if bool(self.slots) is bool(self.columns):
+            raise ValueError("Expected `slots` or `columns`, one of them")
+
+    @property
+    def slot_names(self) -> list[str]:
+        """Its slots in rendered order."""
+        return self.slots or column_names(self.name, self.columns)
+
+
+def column_names(row: str, columns: int) -> list[str]:
+    """The default names of the slots of a row, from left to right."""
+    return [f"{row}.{column + 1}" for column in range(columns)]
+
+
 class PageRules(Struct, frozen=True):
-    """A page as merchandisers declare it."""
+    """A page as merchandisers declare it: a list of slots, or shelves and rows."""
 
     page: Page
     version: Version
@@ -86,11 +153,12 @@ class PageRules(Struct, frozen=True):
         list[Slot],
         Meta(
             min_length=1,
-            max_length=64,
-            description="Slots in rendered order, each once.",
+            max_length=MOST_SLOTS,
+            description="Slots in rendered order, each once. On a page with `rows` those of all rows, filled in where "
+            "they are left out.",
             extra_json_schema={"uniqueItems": True},
         ),
-    ]
+    ] = []
     template: Label = "default"
     candidates: Candidates = Candidates()
     policy: PolicyChoice = PolicyChoice()
@@ -105,6 +173,14 @@ class PageRules(Struct, frozen=True):
     blocks: Annotated[
         list[Item], Meta(max_length=256, description="Content blocks: arms beside the items of the catalog.")
     ] = []
+    shelves: Annotated[
+        Annotated[list[PageShelf], Meta(min_length=1, max_length=MOST_SHELVES)] | UnsetType,
+        Meta(description="Modules of the page, in declared order, with `rows` for them to stand in."),
+    ] = UNSET
+    rows: Annotated[
+        Annotated[list[PageRow], Meta(min_length=1, max_length=MOST_ROWS)] | UnsetType,
+        Meta(description="Rows of slots in rendered order, on a page with `shelves`."),
+    ] = UNSET
     rules: Annotated[list[Rule], Meta(max_length=256, description="Of two that cannot both hold, the first does.")] = []
     branches: Annotated[
         list[Branch], Meta(max_length=7, description="Policies on trial beside the page's own, which has the rest.")
@@ -117,6 +193,7 @@ class PageRules(Struct, frozen=True):
     published_at: Millis = 0
 
     def __post_init__(self) -> None:
+        self._fill_in_slots()
         if len(set(self.slots)) < len(self.slots):
             raise ValueError("Expected `slots` to name each slot once")
         if len({rule.name for rule in self.rules}) < len(self.rules):
@@ -126,6 +203,37 @@ class PageRules(Struct, frozen=True):
             raise ValueError(f"Expected `branches` to have a name each, other than {MAIN!r}")
         if sum(branch.share for branch in self.branches) > 1.0 - LEAST_MAIN + 1e-9:
             raise ValueError(f"Expected the shares of `branches` to leave {LEAST_MAIN} to the page's own policy")
+        self._check_slates()
+
+    def _fill_in_slots(self) -> None:
+        if self.shelves is UNSET and self.rows is UNSET:
+            if not self.slots:
+                raise ValueError("Expected `slots`, or `shelves` and `rows`")
+            return
+        if self.shelves is UNSET or self.rows is UNSET:
+            raise ValueError("Expected `shelves` and `rows`, both of them or none")
+        slots = [slot for row in self.rows for slot in row.slot_names]
+        if self.slots and self.slots != slots:
+            raise ValueError("Expected `slots` to be left out, or to be those of all `rows`")
+        if len(set(slots)) < len(slots):
+            raise ValueError("Expected `rows` to name each row and each slot once")
+        if len(slots) > MOST_SLOTS:
+            raise ValueError(f"Expected at most {MOST_SLOTS} slots in all `rows`, got {len(slots)}")
+        force_setattr(self, "slots", slots)
+
+    def _check_slates(self) -> None:
         choices = [self.policy, *(branch.policy for branch in self.branches)]
-        if sum(choice.variants + choice.exploration_slates for choice in choices) > MOST_SLATES:
+        slates = sum(choice.variants + choice.exploration_slates for choice in choices)
+        if slates > MOST_SLATES:
             raise ValueError(f"Expected the slates of `policy` and `branches` to be at most {MOST_SLATES} together")
+        cells = slates * len(self.slots)
+        if (self.has_shelves or len(self.slots) > FLAT_SLOTS) and cells > MOST_CELLS:
+            raise ValueError(
+                f"Expected at most {MOST_CELLS} slots in all slates together, got {slates} slates of {len(self.slots)} "
+                f"slots: at most {MOST_CELLS // len(self.slots)} slates, those of branches and exploration among them"
+            )
+
+    @property
+    def has_shelves(self) -> bool:
+        """Whether shelves stand in its rows; if not, it is a flat list of slots."""
+        return self.rows is not UNSET

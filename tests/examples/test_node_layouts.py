@@ -15,7 +15,7 @@ from policy.assignment import choose
 from policy.vectors import published
 from schemas.codec import encode, encode_key
 from schemas.messages.fields import FALLBACK
-from schemas.messages.layouts import Layout, LayoutBranch, LayoutLife
+from schemas.messages.layouts import Layout, LayoutBranch, LayoutLife, LayoutShelf
 from schemas.topics import LAYOUTS
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
@@ -53,6 +53,8 @@ def test_the_published_vectors_hold() -> None:
     assert variants == [vector["variant"] for vector in vectors["variant_of"]]
     branches = node("given.branch_of.map(v => [m.unitBin(v.unit), m.branchOf(v.bin, v.salt, v.shares)])", vectors)
     assert branches == [[vector["bin"], vector["branch"]] for vector in vectors["branch_of"]]
+    script = "given.choose.map(v => v.units.map(u => ({ unit: u.unit, ...m.choose(v.layout, u.unit) })))"
+    assert node(script, vectors) == [vector["units"] for vector in vectors["choose"]]
 
 
 def shown(
@@ -88,14 +90,27 @@ def test_units_of_a_branch_are_shown_its_slates() -> None:
     branches = [LayoutBranch("main", "thompson", 0.6, 3), LayoutBranch("ucb", "ucb", 0.4, 2)]
     tried = msgspec.structs.replace(layout("cooks", 9), slates=slates, branches=branches, branch_salt="b-1")
     chosen = [choose(tried, unit) for unit in UNITS]
-    assert [(one["variant"], one["slate"]) for one in shown([tried], "cooks", NOW_MS)] == chosen
+    assert [(one["variant"], one["slate"]) for one in shown([tried], "cooks", NOW_MS)] == [one[:2] for one in chosen]
     assert {one.variant for one in chosen} == {-1, 0, 1, 2, 3, 4}
+
+
+def test_visitors_get_the_rows_of_their_slate_and_what_shelves_are_called() -> None:
+    arranged = msgspec.structs.replace(
+        layout("cooks", 9),
+        rows=[{"top": "new", "below": "best"}, {"top": "best"}],
+        baseline_rows={"top": "best", "below": "new"},
+        shelves={"new": LayoutShelf("New in"), "best": LayoutShelf(kind="grid")},
+    )
+    found = shown([arranged], "cooks", NOW_MS)
+    assert [one["rows"] for one in found] == [choose(arranged, unit).rows for unit in UNITS]
+    assert len({json.dumps(one["rows"]) for one in found}) == 3
+    assert all(one["shelves"] == {"new": {"title": "New in"}, "best": {"kind": "grid"}} for one in found)
 
 
 def test_the_whole_page_and_then_the_fallback_stand_in() -> None:
     whole = layout("*", 3)
     assert {one["version"] for one in shown([layout("cooks", 9), None, whole], "cooks", NOW_MS)} == {3}
-    own = {"variant": FALLBACK, "version": 0, "slate": FALLBACK_SLATE}
+    own = {"variant": FALLBACK, "version": 0, "slate": FALLBACK_SLATE, "rows": {}, "shelves": {}}
     assert shown([whole], "cooks", whole.expires_at) == [own] * len(UNITS)
     assert shown([], "cooks", NOW_MS) == [own] * len(UNITS)
 

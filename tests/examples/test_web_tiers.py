@@ -38,7 +38,7 @@ from schemas.messages.events import (
     SlotItem,
 )
 from schemas.messages.fields import FALLBACK
-from schemas.messages.layouts import Layout, LayoutLife
+from schemas.messages.layouts import Layout, LayoutLife, LayoutShelf
 from schemas.topic import Topic
 from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka.clients import confluent_producer_config, partition_of
@@ -54,6 +54,16 @@ OWN = {"home-1": "own", "home-2": "own", "home-3": '<own> & "quoted"'}
 NAMES = {"page": "home", "segment": "cooks", "page_view_id": "v-1", "layout_version": 9, "variant": 1}
 UNITS = [f"unit-{number}" for number in range(20)] + ["größe", "客人", "a;b=c d"]
 TOKEN = "back-office-secret"
+ARRANGED = msgspec.structs.replace(
+    layout("*", 8),
+    page="arranged",
+    baseline={"hero": "atlas", "row-1.1": "tent", "row-1.2": "mug", "row-2.1": "stove"},
+    slates=[{"hero": "atlas", "row-1.1": "stove", "row-1.2": "mug", "row-2.1": "tent"}, {"row-2.1": "tent"}],
+    rows=[{"top": "atlases", "row-1": "best", "row-2": "new"}, {"row-2": "new"}],
+    baseline_rows={"top": "atlases", "row-1": "new", "row-2": "best"},
+    shelves={"atlases": LayoutShelf(), "new": LayoutShelf("New & <old>"), "best": LayoutShelf("Best", "grid")},
+)
+"""A page with shelves; rows have an empty slot, or are left out."""
 LINE = {"item": "tent", "quantity": 2, "amount": 4_990}
 
 
@@ -115,7 +125,8 @@ def tier(
     past = msgspec.structs.replace(layout("*", 5, now), page="past")
     versions = [*(("cooks", version) for version in (*range(1, 9), 10, 9)), ("*", 3)]
     standing = msgspec.structs.replace(layout("*", 6, now), page="standing", life="live/0/1")
-    publish(kafka, [*(layout(*one, now + 600_000) for one in versions), past, standing])
+    shelves = msgspec.structs.replace(ARRANGED, expires_at=now + 600_000)
+    publish(kafka, [*(layout(*one, now + 600_000) for one in versions), past, standing, shelves])
     deliver(kafka, LAYOUT_LIVES, [(b"live/0/1", encode(LayoutLife("live/0/1", now, now + 600_000)))])
     port = free_port()
     chosen = {
@@ -125,6 +136,7 @@ def tier(
         "BACK_OFFICE": TOKEN,
     }
     own = {"FALLBACK": json.dumps({"past": OWN}), "FAMILIES": json.dumps({"tent": "tents", "tent-red": "tents"})}
+    own["ROWS"] = json.dumps({"arranged": {"top": ["hero"]}})
     environment = os.environ | chosen | own | {"BACK_OFFICE": TOKEN}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -158,6 +170,7 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
     assert told(tier.get("/past", "unit-1").text) == (0, FALLBACK, OWN)
     assert told(tier.get("/standing", "unit-1").text)[0] == 6, "its life goes on"
     assert told(tier.get("/unknown").text) == (0, FALLBACK, {})
+    check_shelves(tier)
     visitor = tier.get("/home").cookies["unit"] or ""
     assert len(visitor) >= 32
     assert "unit" not in tier.get("/home", visitor).cookies
@@ -180,6 +193,21 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
     assert requests.post(f"{tier.address}/events", json=[seen], timeout=20).status_code == 400, "no cookie"
     check_returns(tier)
     check_events(tier)
+
+
+def check_shelves(tier: Tier) -> None:
+    """Rows stand in the order of the layout, each with its shelf, its title and its slots; nothing else does."""
+    for unit in UNITS:
+        choice, html = choose(ARRANGED, unit), tier.get("/arranged", unit).text
+        assert told(html) == (8, choice.variant, dict(choice.slate))
+        found = re.findall(r'<section data-row="(.*?)" data-shelf="(.*?)">(?:<h2>(.*?)</h2>)?(.*?)</section>', html)
+        assert [(row, shelf) for row, shelf, _, _ in found] == list(choice.rows.items())
+        assert {shelf: unescape(title) for _, shelf, title, _ in found} == {
+            shelf: (ARRANGED.shelves or {})[shelf].title for shelf in choice.rows.values()
+        }
+        for row, _, _, slots in found:
+            named = [slot for slot in choice.slate if slot.startswith(f"{row}.") or (row, slot) == ("top", "hero")]
+            assert re.findall(r'data-slot="(.*?)"', slots) == named
 
 
 def check_returns(tier: Tier) -> None:
@@ -257,6 +285,41 @@ def test_a_browser_reports_what_was_really_seen(tier: Tier) -> None:
     assert [(one.slot, one.item, one.variant, one.layout_version) for one in clicks] == [
         ("home-3", OWN["home-3"], FALLBACK, 0)
     ]
+
+
+@pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
+@pytest.mark.parametrize("tier", ["python"], indirect=True)
+def test_a_browser_says_which_shelf_stood_in_the_rows_that_were_seen(tier: Tier) -> None:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: the report of visible slots is not tested in a browser")
+    from playwright.sync_api import sync_playwright
+
+    unit = next(unit for unit in UNITS if choose(ARRANGED, unit).variant == 0)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = chromium.new_page(viewport={"width": 600, "height": 300})
+        tab.context.add_cookies([{"name": "unit", "value": quote(unit), "url": tier.address}])
+        stop_clock(tab)
+        tab.goto(f"{tier.address}/arranged")
+        scroll(tab, "document.body.scrollHeight")
+        scroll(tab, "0")
+        tab.clock.run_for(2_000)
+        with tab.expect_request("**/events") as request:
+            tab.click("[data-slot=hero]")
+        seen, click = sorted(json.loads(request.value.post_data or ""), key=lambda event: event["kind"], reverse=True)
+        assert (seen["rows"], seen["slots"]) == (
+            {"top": "atlases"},
+            [{"slot": "hero", "item": "atlas", "row": "top", "visible_ms": seen["slots"][0]["visible_ms"]}],
+        )
+        assert (click["slot"], click["item"], click["shelf"]) == ("hero", "atlas", "atlases")
+        scroll(tab, "document.body.scrollHeight")
+        tab.clock.run_for(2_000)
+        with tab.expect_request("**/events") as request:
+            scroll(tab, "0")
+            tab.clock.run_for(999)
+        (seen,) = json.loads(request.value.post_data or "")
+        assert seen["rows"] == {"row-2": "new"} and [slot.get("row") for slot in seen["slots"]] == [None]
+        chromium.close()
 
 
 @pytest.mark.parametrize("any_broker", ["broker"], indirect=True)

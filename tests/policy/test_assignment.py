@@ -98,9 +98,18 @@ def test_a_larger_holdout_keeps_who_was_in(unit: str, share: float, other: float
 
 @given(NAMES)
 def test_the_reference_choice_is_the_baseline_or_the_units_variant(unit: str) -> None:
-    assert choose(layout(1.0), unit) == (BASELINE, {"top": "b"})
+    assert choose(layout(1.0), unit) == (BASELINE, {"top": "b"}, {})
     variant = variant_of(unit, "home", 7, 4)
-    assert choose(layout(0.0), unit) == (variant, {"top": f"v{variant}"})
+    assert choose(layout(0.0), unit) == (variant, {"top": f"v{variant}"}, {})
+
+
+@given(NAMES)
+def test_rows_are_those_of_the_slate_that_a_unit_is_shown(unit: str) -> None:
+    rows = [{"first": f"shelf-{variant}"} for variant in range(4)]
+    arranged = msgspec.structs.replace(layout(0.3), rows=rows, baseline_rows={"first": "declared"})
+    variant, slate, standing = choose(arranged, unit)
+    assert (variant, slate) == choose(layout(0.3), unit)[:2]
+    assert standing == ({"first": "declared"} if variant == BASELINE else rows[variant])
 
 
 @given(st.integers(0, 4_102_444_800_000), NAMES, NAMES, st.integers(1, 10**9))
@@ -124,6 +133,9 @@ def test_the_vectors_show_both_sides_of_the_holdout_and_names_beyond_ascii() -> 
     shown = json.loads(published())
     assert {vector["holdout"] for vector in shown["in_holdout"]} == {True, False}
     assert any(not vector["parts"][0].isascii() for vector in shown["unit_hash"])
+    for vector in shown["choose"]:
+        assert {unit["variant"] for unit in vector["units"]} == {BASELINE, 0, 1}
+        assert any(unit["rows"] for unit in vector["units"]) is ("rows" in vector["layout"])
 
 
 def tried(salt: str = "b-1") -> Layout:

@@ -15,7 +15,22 @@ from policy.rules.registry import KINDS
 from policy.slates.compiled import BUILT, scan
 from schemas import rules as declared
 from schemas.messages.pages import PageRules
-from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
+from schemas.rules import (
+    Boost,
+    Cap,
+    Complements,
+    Exposure,
+    LeastExposure,
+    Match,
+    MostOfKind,
+    NotAbove,
+    NotBelow,
+    Pin,
+    Placement,
+    Rule,
+    Spacing,
+    Sponsored,
+)
 from tests.policy.ruled_pages import SLOTS, compile_page, stocked
 
 DOCS = (Path(__file__).parents[2] / "docs/concepts/rules.md").read_text()
@@ -28,6 +43,10 @@ EXAMPLES: list[Rule] = [
     Placement(name="n", match=Match(items=["i1"]), slots=["hero"]),
     Sponsored(name="n", match=Match(items=["i1"]), slot="hero", impressions=1),
     Complements(name="n"),
+    NotAbove(name="n", shelf="new", row="row-2"),
+    NotBelow(name="n", shelf="new", row="row-2"),
+    MostOfKind(name="n", shelf_kind="grid", most=1),
+    LeastExposure(name="n", shelf="new", least=0.5),
 ]
 
 
@@ -62,8 +81,10 @@ def test_the_docs_list_kinds_in_the_order_in_which_they_give_way() -> None:
 
 def test_the_docs_say_what_each_kind_asks_for_and_show_one() -> None:
     tags = [declared.kind_of(kind) for kind in declared.KINDS]
-    assert re.findall(r"^\| `(.*?)` \|", DOCS, re.MULTILINE) == tags
-    assert set(re.findall(r"kind: (\w+)", DOCS)) == set(tags)
+    tables = [text.partition("\n\n")[0] for text in DOCS.split("| kind | what it asks for |\n")[1:]]
+    heads = [head for table in tables for head in re.findall(r"^\|(.*?)\|", table, re.MULTILINE)]
+    assert [tag for head in heads for tag in re.findall(r"`(.*?)`", head)] == tags
+    assert set(re.findall(r"\{kind: ([\w-]+)", DOCS)) == set(tags)
 
 
 def test_a_cap_may_be_about_some_slots_alone() -> None:

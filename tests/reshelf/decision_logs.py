@@ -49,7 +49,7 @@ def visits(layouts: list[Layout], units: int, seed: int = 1, fade: float = 1.0) 
     chance, events = random.Random(seed), list[Any]()
     for number in range(units):
         layout, unit = layouts[number % len(layouts)], f"u{number // 2}"
-        variant, slate = choose(layout, unit)
+        variant, slate, _ = choose(layout, unit)
         common: dict[str, Any] = {"unit": unit, "page": "home", "segment": "cooks", "variant": variant}
         common |= {"occurred_at": NOW, "layout_version": layout.version}
         seen = [SlotItem(slot, name) for slot, name in slate.items()]

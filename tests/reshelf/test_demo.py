@@ -101,7 +101,7 @@ def test_each_visitor_sees_what_the_contract_says() -> None:
     views = views_of(model, HOME, 0)
     variant, version, shown = made.render(views, model.in_stock, NOW_MS)
     for unit, chosen, rows in zip(views.unit.tolist(), variant.tolist(), shown.tolist(), strict=True):
-        expected, slate = choose(layout, f"u{unit}")
+        expected, slate, _ = choose(layout, f"u{unit}")
         assert chosen == expected
         assert [model.items[row].key for row in rows] == [slate[slot] for slot in PAGES[HOME].slots]
     assert set(variant.tolist()) == {BASELINE, 0, 1}

@@ -17,11 +17,12 @@ from policy.assignment import choose
 from reshelf.edge.intake import ReportedSignal, check, parse
 from reshelf.edge.limits import Limiter
 from reshelf.edge.slates import unit_of
+from schemas import export
 from schemas.codec import decoder
 from schemas.errors import BadRecord, BadSettings
 from schemas.messages.events import Signal
 from schemas.messages.fields import BASELINE
-from schemas.messages.layouts import LayoutLife
+from schemas.messages.layouts import Layout, LayoutLife
 from schemas.topics import SIGNALS
 from streams.access import required_token
 from tests.reshelf.edge_inputs import CLICK, LifeMessage, shelf_of
@@ -35,8 +36,33 @@ def test_a_visitor_is_shown_what_the_reference_chooses(unit: str) -> None:
     found = shelf_of(one).answer("home", "cooks", unit, NOW_MS)
     assert found is not None
     told = json.loads(found.body)
-    assert (told["variant"], told["slate"]) == choose(one, unit)
+    assert (told["variant"], told["slate"], {}) == choose(one, unit)
+    assert told.keys() == {"page", "segment", "version", "expires_at", "variant", "slate"}, "as before pages had rows"
     assert told["variant"] in (BASELINE, 0, 1)
+
+
+def test_a_visitor_gets_the_rows_of_their_slate_with_what_shelves_are_called() -> None:
+    arranged = decoder(Layout)((export.EXAMPLES / "layout.shelves.json").read_bytes())
+    cache, rows, titles = shelf_of(arranged), set(), {"shoe-week": {"kind": "banner"}, "new": {"title": "New in"}}
+    for number in range(40):
+        answer = cache.answer("home", "hikers", f"u{number}", arranged.produced_at)
+        assert answer is not None
+        told, choice = json.loads(answer.body), choose(arranged, f"u{number}")
+        assert told["variant"] == choice.variant
+        assert (told["slate"], told["rows"]) == (choice.slate, choice.rows)
+        assert told["shelves"] == titles | {"best": {"title": "Best sellers", "kind": "grid"}}
+        rows.add((choice.variant == BASELINE, *choice.rows.values()))
+    assert len(rows) == 3, "of both arrangements, and the holdout's"
+
+
+def test_shelves_that_do_not_stand_in_a_visitors_rows_are_not_named() -> None:
+    arranged = decoder(Layout)((export.EXAMPLES / "layout.shelves.json").read_bytes())
+    one = msgspec.structs.replace(arranged, rows=[{"row-1": "new"}] * 4, holdout_share=0.0)
+    answer = shelf_of(one).answer("home", "hikers", "u", one.produced_at)
+    assert answer is not None and json.loads(answer.body)["shelves"] == {"new": {"title": "New in"}}
+    nothing = msgspec.structs.replace(one, rows=[{}] * 4)
+    answer = shelf_of(nothing).answer("home", "hikers", "u", one.produced_at)
+    assert answer is not None and (json.loads(answer.body)["rows"], json.loads(answer.body)["shelves"]) == ({}, {})
 
 
 @given(

@@ -15,8 +15,9 @@ import pytest
 from confluent_kafka import Producer
 from rich.console import Console
 
-from reshelf.inspect.layouts_topic import follow, heading, newest, slots_table
-from schemas.codec import encode, encode_key
+from reshelf.inspect.layouts_topic import follow, heading, newest, rows_table, slots_table
+from schemas import export
+from schemas.codec import decoder, encode, encode_key
 from schemas.errors import Transient
 from schemas.messages.layouts import Layout, LayoutLife
 from schemas.topics import LAYOUT_LIVES, LAYOUTS
@@ -114,6 +115,18 @@ def test_a_layout_reads_well() -> None:
         layout("cooks", 9), NOW_MS + 600_000, NOW_MS
     )
     assert "expired" in heading(layout("cooks", 9), NOW_MS, NOW_MS)
+
+
+def test_rows_are_shown_with_their_shelves() -> None:
+    arranged = decoder(Layout)((export.EXAMPLES / "layout.shelves.json").read_bytes())
+    text = io.StringIO()
+    Console(file=text, width=100).print(rows_table(arranged))
+    assert [row.split() for row in text.getvalue().splitlines()[-3:]] == [
+        ["top", "shoe-week", "100%", "shoe-week"],
+        ["row-1", "best", "75%,", "new", "25%", "new"],
+        ["row-2", "new", "75%,", "best", "25%", "best"],
+    ]
+    assert rows_table(layout("cooks", 9)).row_count == 0
 
 
 def test_command_line(kafka_with_layouts: KafkaSettings) -> None:

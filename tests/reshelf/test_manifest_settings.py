@@ -116,7 +116,7 @@ def publish(kafka: KafkaSettings) -> None:
         put(CATALOG_EMBEDDINGS, name.encode(), CatalogEmbedding(name, "m", "h", [1.0, float(at)], "r"))
     for number in range(VIEWS):
         unit = f"u{number}"
-        variant, slate = choose(LAYOUT, unit)
+        variant, slate, _ = choose(LAYOUT, unit)
         common: dict[str, Any] = {"unit": unit, "page": "home", "segment": "cooks", "variant": variant}
         common |= {"occurred_at": NOW, "layout_version": 1}
         seen = [SlotItem(slot, name) for slot, name in slate.items()]

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from schemas import export
 from schemas.codec import decode_key, decoder, encode, encode_key
@@ -16,6 +17,7 @@ from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.events import Impression
 from schemas.messages.fields import Slot
+from schemas.messages.pages import PageRow, PageRules
 from schemas.topic import Topic
 from schemas.topics import TOPICS
 
@@ -63,9 +65,23 @@ def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: C901  one arm for each
 def built(kind: type[msgspec.Struct], fields: dict[str, Any]) -> msgspec.Struct | None:
     """A message, or None where its fields do not go together."""
     try:
-        return kind(**fields)
+        return kind(**(fields | ALONE.get(kind, lambda _: {})(fields)))
     except ValueError:
         return None
+
+
+def one_way(fields: dict[str, Any]) -> dict[str, Any]:
+    """A page is flat, or has shelves and rows."""
+    return {"shelves": UNSET, "rows": UNSET} if len(fields["slots"]) % 2 else {"slots": []}
+
+
+def by_name_or_number(fields: dict[str, Any]) -> dict[str, Any]:
+    """A row names its slots, or says how many there are."""
+    return {"columns": 0 if fields["slots"] else 1 + fields["columns"] % 3}
+
+
+ALONE = {PageRules: one_way, PageRow: by_name_or_number}
+"""What goes alone is drawn together: one of it is left out."""
 
 
 def limits(kind: Any) -> tuple[float | None, float | None]:

@@ -36,20 +36,30 @@ def test_example_fits_both_checks_and_comes_back_unchanged(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(export.EXAMPLES.glob("*.full.json")), ids=lambda path: path.name)
-def test_full_example_sets_every_field(path: Path) -> None:
-    assert set(json.loads(path.read_bytes())) == {field.name for field in msgspec.structs.fields(message_of(path))}
+def test_full_example_sets_every_field_beside_those_of_pages_with_shelves(path: Path) -> None:
+    of_shelves = path.with_name(path.name.replace(".full.", ".shelves."))
+    fields = {name for file in (path, of_shelves) if file.exists() for name in json.loads(file.read_bytes())}
+    assert fields == {field.name for field in msgspec.structs.fields(message_of(path))}
 
 
 def test_each_message_has_a_small_and_a_full_example_and_no_example_is_an_orphan() -> None:
     expected = {f"{name}.{case}.json" for name in export.messages() for case in ("small", "full")}
-    assert {path.name for path in EXAMPLES} == expected
+    assert {path.name for path in EXAMPLES} == expected | {"page-rules.shelves.json", "layout.shelves.json"}
 
 
-def test_layout_example_says_the_truth_about_its_propensities() -> None:
-    layout = json.loads((export.EXAMPLES / "layout.full.json").read_bytes())
-    for slot, shares in layout["propensities"].items():
-        for item, share in shares.items():
-            assert share == sum(slate.get(slot) == item for slate in layout["slates"]) / len(layout["slates"])
+@pytest.mark.parametrize(
+    ("name", "of", "by"),
+    [
+        ("layout.full.json", "propensities", "slates"),
+        ("layout.shelves.json", "propensities", "slates"),
+        ("layout.shelves.json", "row_propensities", "rows"),
+    ],
+)
+def test_layout_example_says_the_truth_about_its_propensities(name: str, of: str, by: str) -> None:
+    layout = json.loads((export.EXAMPLES / name).read_bytes())
+    for place, shares in layout[of].items():
+        for content, share in shares.items():
+            assert share == sum(slate.get(place) == content for slate in layout[by]) / len(layout[by])
 
 
 def changed(name: str, **fields: object) -> bytes:

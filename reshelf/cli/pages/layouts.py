@@ -85,6 +85,8 @@ def _print(front: Front, layout: Layout, expires_at: int, *, whole: bool) -> Non
         return
     click.echo(layouts_topic.heading(layout, expires_at, _now_ms()))
     if whole:
+        if (rows := layouts_topic.rows_table(layout)).row_count:
+            show(rows)
         show(layouts_topic.slots_table(layout))
 
 

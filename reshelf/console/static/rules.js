@@ -52,6 +52,10 @@ function summary(rule) {
     place: () => `${match} in ${rule.slots.join(", ")} alone`,
     sponsored: () => `${match} in ${rule.slot}, ${number(rule.impressions)} a day`,
     complements: () => `complements ×${rule.factor}`,
+    "not-above": () => `${rule.shelf} not above ${rule.row}`,
+    "not-below": () => `${rule.shelf} not below ${rule.row}`,
+    "most-of-kind": () => `at most ${rule.most} of ${rule.shelf_kind}`,
+    "least-exposure": () => `${rule.shelf} in at least ${number(rule.least * 100)} % of slates`,
   };
   return words[rule.kind]?.() ?? "";
 }

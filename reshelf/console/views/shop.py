@@ -25,7 +25,7 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
     if stored is None or expires_at <= now_ms:
         return content | {"variant": FALLBACK, "version": 0, "of": ""}
     layout = stored.layout()
-    variant, slate = choose(layout, unit)
+    variant, slate, _ = choose(layout, unit)
     rules = view.catalog.rules.get(page)
     slots = rules.slots if rules else list(slate)
     return content | {
