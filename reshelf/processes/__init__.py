@@ -5,8 +5,8 @@
 - `encoder`: the encoder worker with the clients of the settings, until a signal stops it
 - `encoder_health`: `/live`, `/ready` and `/metrics` of the encoder, answered by a thread of their
   own: the model blocks the main one
-- `garbage`: when the garbage collector looks at a process that reads records: rarely, and also
-  where little happens
+- `garbage`: when memory that nobody needs goes back: rarely in a process that reads records, and
+  also where little happens
 - `parallel`: the same work on many tasks, in processes of their own
 - `redis_cluster`: a Redis Cluster on this machine, for drills and tests: primaries with one
   replica each, which fail over

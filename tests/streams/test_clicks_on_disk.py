@@ -130,6 +130,25 @@ def test_days_that_no_purchase_can_need_go_and_their_files_with_them(tmp_path: P
     again.close()
 
 
+def test_over_many_days_files_are_few_and_little_is_written_to_a_new_one_each_time(tmp_path: Path) -> None:
+    """Days that are over take no memory for what is to be written, which would send each write to a file."""
+    days, writes, span = 30, 10, 2
+    folder = folder_in(tmp_path)
+    opened = [folder.open("live", partition) for partition in range(2)]
+    for at in range(days * writes):
+        time = at * DAY_MS // writes
+        for locked in opened:
+            locked.store.write(Additions([("u", record(at, at=time, ahead=at))]), Marks(Watermark(at, time)), 0)
+            locked.store.expire(time - span * DAY_MS, 0)
+    for locked in opened:
+        assert len(holds(locked.store, "u")) > span * writes
+        locked.close()
+    begun = [path.read_text(errors="replace").count('"event": "flush_started"') for path in tmp_path.rglob("LOG")]
+    assert len(begun) == len(opened)
+    assert max(begun) <= days * writes // 4
+    assert len(list(tmp_path.rglob("*.sst"))) <= len(opened) * 5 * (span + 2)
+
+
 def test_a_unit_that_is_forgotten_has_no_clicks_and_its_name_is_on_no_disk(tmp_path: Path) -> None:
     locked = folder_in(tmp_path).open("live", 0)
     clicks = [("a-secret-name", record(0)), ("a-secret-name", record(1, at=DAY_MS)), ("b", record(2))]

@@ -25,6 +25,8 @@ from streams.state.clicks.store import ClickStore
 MIB = 1 << 20
 RECENT_BYTES = 600
 """About what a click or a signal takes that is kept in memory."""
+FILTER_SHARE = 0.005
+"""Of what may wait for its file, for a filter of units: six bits for each of the 100,000 rows that are 16 MiB."""
 _VERSION = "1"
 """Of the layout of keys and values: another one is not read but made again."""
 
@@ -84,12 +86,13 @@ class ClickFolder:
         options.set_block_based_table_factory(table)
         options.set_prefix_extractor(SliceTransform.create_fixed_prefix(FINGERPRINT))
         # Most units have nothing on most days: without this each look goes through what is not in files yet.
-        options.set_memtable_prefix_bloom_ratio(0.1)
+        # Every day and week has it from its beginning on, also when nothing is written to it any more.
+        options.set_memtable_prefix_bloom_ratio(FILTER_SHARE)
         options.set_compression_type(DBCompressionType.lz4())
         options.set_bottommost_compression_type(DBCompressionType.zstd())
         options.set_write_buffer_manager(self._buffers)
         options.set_write_buffer_size(16 * MIB)
-        options.set_arena_block_size(256 << 10)
+        options.set_arena_block_size(64 << 10)
         options.set_max_total_wal_size(64 * MIB)
         options.set_max_open_files(128)
         options.set_keep_log_file_num(2)
