@@ -79,7 +79,7 @@ class PageComposition:
     """Pages as a layout carries them: by slate, slot to item and row to shelf; what is not there is left out.
 
     The last `exploration_slates` of the slates are drawn uniformly, shelves and items.  Propensities are counted
-    over slates: of items in slots, and of shelves in rows.
+    over slates: of items in slots, and of shelves in rows.  `scores` [A, V] are those that items were chosen by.
     """
 
     slates: list[dict[str, str]]
@@ -88,6 +88,7 @@ class PageComposition:
     row_propensities: dict[str, dict[str, float]]
     relaxed: list[str]
     arrangement: Arrangement
+    scores: Floats
 
 
 def compose_page(
@@ -116,7 +117,21 @@ def compose_page(
             sales = None if scores.sales is None else scores.sales * factor[:, None]
             scores = ItemScores(scores.clicks * factor[:, None], sales)
         arrangement = arrange(page, scores, _shelf_scores(page, shelves, choice, names), usable, items.hashes, rows)
-    return _composition(page, items, arrangement, rules)
+    whole = scores.clicks if scores.sales is None else scores.clicks + scores.sales
+    return _composition(page, items, arrangement, rules, whole)
+
+
+def declared_order(page: CompiledPage, items: Items, scores: Floats) -> PageComposition:
+    """One slate with the first shelves that fit, from the top row down, and the best items by `scores` [A] on them."""
+    rows, shelves, columns = page.shape
+    weights = np.broadcast_to(1.0 / np.arange(1.0, rows + 1.0)[:, None, None], (rows, shelves, columns))
+    first = np.broadcast_to(-np.arange(shelves, dtype=np.float64), (1, rows, shelves))
+    factor = items.belief.factor
+    usable = items.candidates if factor is None else items.candidates & (factor > 0.0)
+    scored = scores if factor is None else scores * factor
+    order = ShelfScores(weights, np.ones((1, rows, shelves)), rows=first)
+    arrangement = arrange(page, ItemScores(scored[:, None]), order, usable, items.hashes)
+    return _composition(page, items, arrangement, None, scored[:, None])
 
 
 def _flat(page: CompiledPage, scores: ItemScores, shelves: Shelves, rules: CompiledRules, names: Names) -> Arrangement:
@@ -175,7 +190,7 @@ def _shelf_scores(page: CompiledPage, shelves: Shelves, choice: PolicyChoice, na
 
 
 def _composition(
-    page: CompiledPage, items: Items, arrangement: Arrangement, rules: CompiledRules | None
+    page: CompiledPage, items: Items, arrangement: Arrangement, rules: CompiledRules | None, scores: Floats
 ) -> PageComposition:
     slots, row_names, shelf_names = page.page.slots, page.page.row_names, page.page.shelf_names
     return PageComposition(
@@ -185,4 +200,5 @@ def _composition(
         row_propensities={} if page.page.is_flat else named_propensities(arrangement.rows, row_names, shelf_names),
         relaxed=[*(rules.idle if rules else ()), *arrangement.relaxed],
         arrangement=arrangement,
+        scores=scores,
     )

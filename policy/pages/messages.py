@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
-from policy.pages.declaration import Declaration, Row, Shelf, ShelfPage, page_problems
+from policy.pages.declaration import UNNAMED, Declaration, Row, Shelf, ShelfPage, page_problems
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule
 from policy.rules.compiled import in_force
 from policy.rules.kind import Problem
@@ -56,6 +57,21 @@ def shelf_blocks(rules: PageRules) -> dict[str, list[str]]:
     }
 
 
+class Offer(NamedTuple):
+    """Which items a shelf, or a flat page, may show: those of the catalog that fit, and content blocks."""
+
+    candidates: Candidates
+    blocks: Sequence[str]
+
+
+def offers(rules: PageRules) -> dict[str, Offer]:
+    """What each shelf of a page may show; a flat page has one without a name."""
+    if not rules.has_shelves:
+        return {UNNAMED: Offer(rules.candidates, rules.blocks)}
+    blocks = shelf_blocks(rules)
+    return {name: Offer(own, blocks[name]) for name, own in shelf_candidates(rules).items()}
+
+
 def shelf_problems(rules: PageRules) -> Iterator[Problem]:
     """What of shelves, rows and their rules cannot be meant, and what pages with shelves cannot do; by path."""
     if not rules.has_shelves:
@@ -82,14 +98,23 @@ def with_rows(
     """
     if page.is_flat:
         return layout
-    standing = {shelf for slate in (*rows, baseline_rows) for shelf in slate.values()}
     return msgspec.structs.replace(
         layout,
         rows=[dict(slate) for slate in rows],
         baseline_rows=dict(baseline_rows),
         row_propensities={row: dict(shares) for row, shares in row_propensities.items()},
-        shelves={shelf.name: LayoutShelf(shelf.title, shelf.kind) for shelf in page.shelves if shelf.name in standing},
+        shelves=_standing(page.shelves, (*rows, baseline_rows)),
     )
+
+
+def layout_shelves(rules: PageRules, layout: Layout) -> dict[str, LayoutShelf]:
+    """What the shelves that stand in a layout are called."""
+    return _standing(_shelves(rules), (*(layout.rows or ()), layout.baseline_rows or {}))
+
+
+def _standing(shelves: Iterable[Shelf | PageShelf], rows: Iterable[Mapping[str, str]]) -> dict[str, LayoutShelf]:
+    standing = {shelf for slate in rows for shelf in slate.values()}
+    return {shelf.name: LayoutShelf(shelf.title, shelf.kind) for shelf in shelves if shelf.name in standing}
 
 
 def _shelves(rules: PageRules) -> Sequence[PageShelf]:

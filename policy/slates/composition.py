@@ -117,6 +117,7 @@ class Composition:
 
     The last `exploration_slates` of the slates are drawn uniformly; `shadow` are the
     slates of the policy that is watched and not served.  `value` is what the slates are worth.
+    On a page with shelves the last three say which shelf stands in which row, as `policy.pages.composition` does.
     """
 
     baseline: dict[str, str]
@@ -125,6 +126,9 @@ class Composition:
     shadow: list[dict[str, str]]
     relaxed: list[str]
     value: SlateValue = field(compare=False, repr=False)
+    rows: list[dict[str, str]] = field(default_factory=list)
+    baseline_rows: dict[str, str] = field(default_factory=dict)
+    row_propensities: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def compose(
@@ -152,7 +156,7 @@ def compose(
 
     scored, alike = scores.served(), _alike(statistics, choice.name, choice.exploration_slates)
     served = slates(scored, rules, alike)
-    single = slates(_baseline_scores(statistics)[:, None], rules.baseline)
+    single = slates(baseline_scores(statistics)[:, None], rules.baseline)
     shadow = (
         slates(scores.of(choice.shadow), rules, _alike(statistics, choice.shadow)).slates.tolist()
         if choice.shadow
@@ -212,7 +216,8 @@ class _Scores:
         return np.concatenate([scores, uniforms(*self._names, "exploration", count, self._epoch)], axis=1)
 
 
-def _baseline_scores(statistics: Statistics) -> Floats:
+def baseline_scores(statistics: Statistics) -> Floats:
+    """The common ranking of the arms, float64[A], by the holdout's own counts."""
     return baseline(
         statistics.holdout_impressions,
         statistics.holdout_clicks,

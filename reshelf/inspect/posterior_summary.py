@@ -12,7 +12,7 @@ from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
-from streams.layouts.compose import statistics_of
+from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 

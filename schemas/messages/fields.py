@@ -59,7 +59,8 @@ Shelf = Annotated[
 
 
 ClickedShelf = Annotated[
-    str, Meta(max_length=64, description="The shelf that stood in the slot's row; empty where the page has no rows."),
+    str,
+    Meta(max_length=64, description="The shelf that stood in the slot's row; empty where the page has no rows."),
 ]
 
 

@@ -10,6 +10,7 @@ from schemas.messages.fields import (
     Item,
     Label,
     Millis,
+    NotNegative,
     Offset,
     Page,
     Row,
@@ -52,6 +53,16 @@ class LayoutShelf(Struct, frozen=True, omit_defaults=True):
 
     title: Label = ""
     kind: Label = "carousel"
+
+
+class Arranged(Struct, frozen=True):
+    """When the shelves of a layout were decided: in the layout of a version, with so many page views counted then.
+
+    They stand still from there until enough came for another decision; items go on living within them.
+    """
+
+    version: Version
+    views: NotNegative
 
 
 class Layout(Struct, frozen=True):
@@ -121,6 +132,9 @@ class Layout(Struct, frozen=True):
     ] = UNSET
     baseline_rows: Annotated[dict[Row, Shelf] | UnsetType, Meta(description="Row to shelf for `baseline`.")] = UNSET
     row_propensities: dict[Row, dict[Shelf, Share]] | UnsetType = UNSET
+    arranged: Annotated[Arranged | UnsetType, Meta(description="When `rows` were decided, on a page with shelves.")] = (
+        UNSET
+    )
     shelves: Annotated[
         dict[Shelf, LayoutShelf] | UnsetType,
         Meta(description="The shelves that `rows` and `baseline_rows` name."),

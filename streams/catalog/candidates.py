@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from policy.arrays import Indices
+from policy.arrays import Bools, Indices
 from policy.hashes import arm_hashes
 from policy.items import ItemFacts
-from policy.rules.compiled import CompiledRules
+from policy.pages.compiled import CompiledPage
+from policy.pages.declaration import UNNAMED
+from policy.pages.messages import Offer, shelf_page
+from policy.rules.compiled import CompiledRules, in_force
 from policy.slates.candidates import fitting
-from schemas.messages.pages import Candidates
+from schemas.messages.pages import PageRules
 from schemas.rules import FOR_EVER
 from streams.catalog.ranking import Columns, Ranking
 from streams.state.arrays.packed import CodedNames, NameList
@@ -48,15 +51,47 @@ class Bindings:
         return rules
 
 
-class CandidateSet:
-    """The items of a page by name, with what is costly to work out for them: hashes, and where tables' counts go."""
+class CompiledPages:
+    """A page's shelves and rows as arrays, for the segments that the same rules for shelves are for."""
 
-    def __init__(self, items: Names) -> None:
+    def __init__(self) -> None:
+        self._rules: PageRules | None = None
+        self._compiled: dict[tuple[bool, ...], CompiledPage] = {}
+
+    def of(self, rules: PageRules, segment: str, now_ms: int) -> CompiledPage:
+        """The page as it is for a segment at a time: the same object as long as the same rules are in force."""
+        if self._rules is not rules:
+            self._rules, self._compiled = rules, {}
+        those = tuple(in_force(rule, segment, now_ms) for rule in rules.rules)
+        page = self._compiled.get(those)
+        if page is None:
+            page = self._compiled[those] = CompiledPage.of(shelf_page(rules, segment, now_ms))
+        return page
+
+
+class CandidateSet:
+    """The items of a page by name, with what is costly to work out for them: hashes, and where tables' counts go.
+
+    `by_shelf` says which of them each shelf may show, on a page that has shelves.
+    """
+
+    def __init__(self, items: Names, by_shelf: Mapping[str, frozenset[str]] | None = None) -> None:
         self.items = items
+        self.by_shelf = by_shelf or {}
         self.hashes = arm_hashes(items)
         self.bindings = Bindings()
+        self.pages = CompiledPages()
         self._places = {item: place for place, item in enumerate(items)}
         self._coded: tuple[NameList, Indices] | None = None
+        self._masks: dict[tuple[str, ...], Bools] = {}
+
+    def mask(self, shelves: tuple[str, ...]) -> Bools:
+        """Which of them each of some shelves may show, bool[H, A]; the same array for the same shelves."""
+        mask = self._masks.get(shelves)
+        if mask is None:
+            mask = np.array([[item in self.by_shelf.get(name, ()) for item in self.items] for name in shelves])
+            mask = self._masks[shelves] = mask.reshape(len(shelves), len(self.items))
+        return mask
 
     def places(self, items: Sequence[str], columns: Names, slots: Names) -> CellIndex:
         """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
@@ -92,70 +127,100 @@ def places_in(names: Sequence[str], places: Mapping[str, int]) -> Indices:
     return np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
 
 
+class _Fitting:
+    """The items of the catalog that fit what a shelf, or a flat page, may show; `blocks` come beside."""
+
+    def __init__(self, offer: Offer, items: Iterable[ItemFacts]) -> None:
+        self.blocks = frozenset(offer.blocks)
+        self._declared = offer.candidates
+        self._fits = fitting(offer.candidates)
+        self.items = {item.item for item in items if self._fits(item)}
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more fit than may be candidates."""
+        return len(self.items) > self._declared.limit
+
+    def replace(self, name: str, item: ItemFacts | None) -> bool:
+        """Take over an item that changed; whether it fits now, or did before."""
+        if item is not None and self._fits(item):
+            self.items.add(item.item)
+        elif name in self.items:
+            self.items.remove(name)
+        else:
+            return False
+        return True
+
+    def selection(self, ranking: Ranking) -> frozenset[str]:
+        """All that may be shown: where more fit than may be candidates, the likeliest."""
+        names = ranking.best(self.items, self._declared.limit, self._declared.reserve) if self.crowded else self.items
+        return self.blocks.union(names)
+
+
 class CandidateIndex:
     """The candidates of one page, content blocks among them; `revision` grows with every change of an item.
 
-    `items` are those that may fit what is declared, and `columns_of` says what is expected of some that do:
-    where more fit than may be candidates, the likeliest are chosen.
+    `items` are those that may fit what one of its shelves is offered, and `columns_of` says what is expected of
+    some that do: where more fit than may be candidates, the likeliest are chosen.
     """
 
     def __init__(
-        self,
-        declared: Candidates,
-        items: Iterable[ItemFacts],
-        blocks: Sequence[str],
-        columns_of: Callable[[Names], Columns],
+        self, offers: Mapping[str, Offer], items: Iterable[ItemFacts], columns_of: Callable[[Names], Columns]
     ) -> None:
         self.revision = 0
-        self._blocks = frozenset(blocks)
-        self._declared = declared
-        self._fits = fitting(declared)
+        some = list(items)
+        self._shelves = {name: _Fitting(offer, some) for name, offer in offers.items()}
         self._set: CandidateSet | None = None
         self._stale = True
-        self._items = {item.item for item in items if self._fits(item)}
-        self._ranking = Ranking(columns_of)
+        # Those of one shelf have one order, whatever others are offered.
+        self._rankings = {name: Ranking(columns_of) for name in offers}
 
     def replace(self, name: str, item: ItemFacts | None) -> bool:
         """Take over an item that changed; whether the page's candidates may have changed."""
-        if item is not None and self._fits(item):
-            self._items.add(item.item)
-        elif name in self._items:
-            self._items.remove(name)
-        elif name not in self._blocks:
+        changed = [shelf.replace(name, item) for shelf in self._shelves.values()]
+        if not any(changed) and not self._is_block(name):
             return False
         self.revision += 1
         self._stale = True
-        self._ranking.forget(name)
+        self._forget(name)
         return True
 
     def touch(self, name: str) -> bool:
         """What is known of an item changed beside its record; whether it may be shown on the page."""
-        is_candidate = name in self._items or name in self._blocks
+        is_candidate = self._is_block(name) or any(name in shelf.items for shelf in self._shelves.values())
         if is_candidate:
             self.revision += 1
             self._stale |= self._crowded
-            self._ranking.forget(name)
+            self._forget(name)
         return is_candidate
 
     def candidates(self) -> CandidateSet:
         """The candidates now: the same object as long as they are the same items."""
         if self._set is None or self._stale:
-            selection: Iterable[str] = self._items
-            if self._crowded:
-                selection = self._ranking.best(self._items, self._declared.limit, self._declared.reserve)
-            else:
-                self._ranking.forget_all()
-            names = tuple(sorted({*selection, *self._blocks}))
-            if self._set is None or self._set.items != names:
-                self._set = CandidateSet(names)
+            selections = {name: shelf.selection(self._rankings[name]) for name, shelf in self._shelves.items()}
+            for name, shelf in self._shelves.items():
+                if not shelf.crowded:
+                    self._rankings[name].forget_all()
+            names = tuple(sorted(frozenset[str]().union(*selections.values())))
+            by_shelf = {} if UNNAMED in selections else selections
+            if self._set is None or (self._set.items, self._set.by_shelf) != (names, by_shelf):
+                self._set = CandidateSet(names, by_shelf)
             self._stale = False
         return self._set
 
     def rank(self) -> None:
         """Let the likeliest be chosen anew: what visitors are interested in changed."""
         self._stale |= self._crowded
-        self._ranking.forget_all()
+        for ranking in self._rankings.values():
+            ranking.forget_all()
+
+    def _forget(self, name: str) -> None:
+        for ranking in self._rankings.values():
+            ranking.forget(name)
+
+    def _is_block(self, name: str) -> bool:
+        return any(name in shelf.blocks for shelf in self._shelves.values())
 
     @property
     def _crowded(self) -> bool:
-        return len(self._items) > self._declared.limit
+        return any(shelf.crowded for shelf in self._shelves.values())

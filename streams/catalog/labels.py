@@ -67,8 +67,14 @@ class ItemsByLabel:
         for label in new - old:
             self._names.setdefault(label, set()).add(name)
 
-    def among(self, declared: Candidates) -> Iterable[ItemFacts]:
-        """The items that may fit: those that pass the filter which the fewest pass, all where none is set."""
+    def among(self, declared: Iterable[Candidates]) -> Iterable[ItemFacts]:
+        """The items that may fit any: those that pass the filter of each that the fewest do; all where none is set."""
+        groups = [self._among(one) for one in declared]
+        if len(groups) == 1:
+            return groups[0]
+        return {item.item: item for group in groups for item in group}.values()
+
+    def _among(self, declared: Candidates) -> Iterable[ItemFacts]:
         filters = _filters(declared)
         if not filters:
             return self._items.values()
@@ -85,17 +91,17 @@ class PagesByLabel:
     """The pages whose candidates an item with a label may be.
 
     A page is filed under the labels of one of its filters, the one that the fewest
-    other pages are filed under so far, and under its content blocks.
+    other pages are filed under so far, and under its content blocks; one with shelves for each of them.
     """
 
     def __init__(self) -> None:
         self._pages: dict[str, dict[str, set[str]]] = {kind: {} for kind in (*KINDS, ANY[0])}
         self._labels: dict[str, list[Label]] = {}
 
-    def put(self, page: str, declared: Candidates, blocks: Sequence[str]) -> None:
-        """A page was declared, perhaps anew."""
+    def put(self, page: str, declared: Iterable[Candidates], blocks: Sequence[str]) -> None:
+        """A page was declared, perhaps anew, with what each of its shelves may show."""
         self.remove(page)
-        labels = min(_filters(declared), key=self._crowd, default=[ANY])
+        labels = [label for one in declared for label in min(_filters(one), key=self._crowd, default=[ANY])]
         self._labels[page] = [*labels, *(("item", block) for block in blocks)]
         for kind, name in self._labels[page]:
             self._pages[kind].setdefault(name, set()).add(page)

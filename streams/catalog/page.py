@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from policy.items import ItemFacts
+from policy.pages.compiled import CompiledPage
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
 from schemas.messages.pages import PageRules
-from schemas.messages.parameters import PolicyParameters
+from schemas.messages.parameters import PolicyParameters, ShelvesFit
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 
@@ -38,6 +39,11 @@ class Page:
         return self.item_features.parameters if self.item_features else None
 
     @property
+    def shelves_fit(self) -> ShelvesFit | None:
+        """What was fitted of its shelves and rows."""
+        return self.parameters.shelves or None if self.parameters else None
+
+    @property
     def rule_parameters(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[str]]]:
         """What was fitted for its rules: pacing of sponsored ones, and learned complements."""
         return (self.parameters.pacing, self.parameters.complements) if self.parameters else ({}, {})
@@ -47,6 +53,10 @@ class Page:
         those = tuple(not rule.segments or segment in rule.segments for rule in self.rules.rules)
         names = self.rules, self.items, self.revision, *self.rule_parameters
         return self.candidates.bindings.of(names, those, now_ms, lambda: self._bound(segment, now_ms))
+
+    def compiled(self, segment: str, now_ms: int) -> CompiledPage:
+        """Its shelves and rows as arrays, with the rules for shelves that are in force."""
+        return self.candidates.pages.of(self.rules, segment, now_ms)
 
     def _bound(self, segment: str, now_ms: int) -> CompiledRules:
         arms = Arms.by_hash(self.candidates.items, self.candidates.hashes, self.items, now_ms)

@@ -17,6 +17,7 @@ import numpy as np
 
 from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
+from policy.pages.messages import offers
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.foreign_content import key_of
@@ -203,10 +204,12 @@ class CatalogView:
             return
         old = self.rules.get(page)
         self.rules[page] = new
-        if old is None or (old.candidates, old.blocks) != (new.candidates, new.blocks):
-            among, columns_of = self._items_by_label.among(new.candidates), partial(self._columns, page)
-            self._indexes[page] = CandidateIndex(new.candidates, among, new.blocks, columns_of)
-            self._pages_by_label.put(page, new.candidates, new.blocks)
+        offered = offers(new)
+        if old is None or offers(old) != offered:
+            declared = [offer.candidates for offer in offered.values()]
+            among, columns_of = self._items_by_label.among(declared), partial(self._columns, page)
+            self._indexes[page] = CandidateIndex(offered, among, columns_of)
+            self._pages_by_label.put(page, declared, new.blocks)
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key

@@ -24,6 +24,7 @@ from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.catalog.sales.stages import ROWS, StageSums
+from streams.catalog.shelves.sums import ShelfSums
 from streams.catalog.weights import ONE
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state.arrays.adding import Into, add_cells, add_weighted
@@ -55,6 +56,7 @@ class WeightedCounts:
     )
     _held: HeldTables[int] = field(init=False)
     _stages: StageSums | None = field(init=False, default=None)
+    _shelf_sums: ShelfSums | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         arms, slots = len(self.candidates.items), len(self.slots)
@@ -122,6 +124,17 @@ class WeightedCounts:
             self._stages = StageSums(self.candidates)
         return self._stages
 
+    def shelf_sums(self, shelves: tuple[str, ...]) -> ShelfSums:
+        """Sums by shelf, which are moved along by themselves, where a page has shelves."""
+        if self._shelf_sums is None or self._shelf_sums.shelves != shelves:
+            self._shelf_sums = ShelfSums(self.candidates, self.slots, shelves)
+        return self._shelf_sums
+
+    @property
+    def views(self) -> float:
+        """Weighted learned page views of the segment, as many as its slot that was seen most."""
+        return float(self.impressions[Traffic.LEARNED].sum(axis=0).max(initial=0)) / ONE
+
     def normals(self, page: str, segment: str, variants: int, epoch: int, *, sales: bool = False) -> Floats:
         """The candidates' `policy.slates.sampling.stage_normals`: as long as the names are the same, so are they."""
         names = page, segment, variants, epoch, sales
@@ -161,6 +174,7 @@ class WeightedCounts:
         rows = 5 * len(self.slots) + 2 + (ROWS if self._stages else 0)
         sums = 8 * len(self.candidates.items) * rows
         fitted = _FITTED_BYTES * len(self.candidates.items) if self._fitted else 0
+        sums += self._shelf_sums.size if self._shelf_sums else 0
         return sums + fitted + (self._drawn[1].nbytes if self._drawn else 0)
 
 

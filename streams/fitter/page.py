@@ -25,6 +25,7 @@ from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE, weights
 from streams.fitter.pacing import pacing
 from streams.fitter.sales import SalesTables, fit_page_sales
+from streams.fitter.shelves import FittedShelves, fit_page_shelves
 from streams.fold.deltas import Traffic
 from streams.fold.measures import VISIBLE
 from streams.page_settings import LayoutSettings
@@ -71,13 +72,15 @@ def items_of(tables: Mapping[str, Sequence[Table]]) -> list[str]:
 def start_of(rules: PageRules, others: Sequence[PolicyParameters], settings: LayoutSettings) -> Start:
     """What is known of all pages: the geometric mean of their base rates, and the mean of their examination curves.
 
-    A page that starts there knows its visitors' habits before any of them came.
+    A page that starts there knows its visitors' habits before any of them came.  Rows of shelves have no such curve.
     """
     logs = [np.log(parameters.click_rate) for parameters in others]
     logs += [np.log(settings.click_rate)] * round(PAGES_WEIGHT)
     default = examination(rules.slots, {})
     total, weight = PAGES_WEIGHT * default, np.full(len(rules.slots), PAGES_WEIGHT)
     for parameters in others:
+        if parameters.shelves:
+            continue
         curve = np.array(list(parameters.examination.values()))[: len(total)]
         total[: len(curve)] += curve
         weight[: len(curve)] += 1.0
@@ -105,15 +108,21 @@ def fit(
     names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
     weighted_counts = [_weighted_counts(names, slots, those, weight_of) for those in tables.values()]
-    counts = _page_counts(
-        state, list(tables), names.items, slots, weighted_counts, _visible_times(everything, weight_of, slots)
-    )
+    shelves: FittedShelves | None = None
+    if state.rules.has_shelves:
+        shelves = fit_page_shelves(state.rules, tables, weight_of, weighted_counts)
+        counts = shelves.counts
+    else:
+        visible = _visible_times(everything, weight_of, slots)
+        counts = _page_counts(state, list(tables), names.items, slots, weighted_counts, visible)
     of_sales = fit_page_sales(SalesTables(everything, weight_of, names, fold, now_ms), state.signals)
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
     fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, of_sales.sales)
     paced = pacing(state.rules, state.tables, state.items, fold, now_ms, zone)
     stages = {"signals": of_sales.signals, "returns": of_sales.returns, "visits": state.visits or UNSET}
+    if shelves:
+        fitted = msgspec.structs.replace(fitted, shelves=shelves.message, examination=shelves.looks)
     return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out, **stages)
 
 

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from policy.assignment import slate_chances
+from policy.pages.messages import layout_shelves
 from policy.slates.composition import Composition
 from schemas.messages.layouts import Layout, LayoutBranch
 from schemas.messages.pages import MAIN, PageRules, PolicyChoice
@@ -43,15 +45,24 @@ def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyCho
         branch_salt=rules.branch_salt,
         relaxed=list(dict.fromkeys([*layout.relaxed, *relaxed])),
     )
-    return msgspec.structs.replace(whole, propensities=_mixed(whole, rules.slots))
+    whole = msgspec.structs.replace(whole, propensities=_mixed(whole, whole.slates, rules.slots))
+    if layout.rows is UNSET or rules.rows is UNSET:
+        return whole
+    whole = msgspec.structs.replace(
+        whole, rows=[*layout.rows, *(row for _, composition in compositions for row in composition.rows)]
+    )
+    shares = _mixed(whole, whole.rows or [], [row.name for row in rules.rows])
+    return msgspec.structs.replace(whole, row_propensities=shares, shelves=layout_shelves(rules, whole))
 
 
-def _mixed(layout: Layout, slots: Sequence[str]) -> Mapping[str, dict[str, float]]:
-    """For each slot the chance of each item, over all slates."""
-    propensities: dict[str, dict[str, float]] = {slot: defaultdict(float) for slot in slots}
-    for slate, chance in zip(layout.slates, slate_chances(layout), strict=True):
-        for slot, item in slate.items():
-            propensities[slot][item] += chance
+def _mixed(layout: Layout, placed: Sequence[Mapping[str, str]], places: Sequence[str]) -> dict[str, dict[str, float]]:
+    """For each place, slot or row, the chance of what is placed there, over all slates."""
+    propensities: dict[str, dict[str, float]] = {place: defaultdict(float) for place in places}
+    for slate, chance in zip(placed, slate_chances(layout), strict=True):
+        for place, name in slate.items():
+            propensities[place][name] += chance
     return {
-        slot: {item: min(1.0, share) for item, share in items.items()} for slot, items in propensities.items() if items
+        place: {name: min(1.0, share) for name, share in names.items()}
+        for place, names in propensities.items()
+        if names
     }

@@ -12,27 +12,20 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
+from msgspec import UNSET
 
-from policy.model.examination import examination
-from policy.model.posteriors import retained
-from policy.model.reward import ClickValue
-from policy.slates.alike import Alike
-from policy.slates.composition import Composition, Statistics
-from policy.slates.composition import compose as slates_of
+from policy.pages.composition import Names
+from policy.slates.composition import Composition
 from policy.slates.renewal import SlateValue
-from schemas.messages.layouts import Layout
+from schemas.messages.layouts import Arranged, Layout
 from schemas.messages.pages import PolicyChoice
-from streams.catalog.item_features import base
+from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
-from streams.catalog.sales.stages import Stages
 from streams.catalog.weighted_counts import WeightedCounts
-from streams.catalog.weights import ONE, weights
-from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
+from streams.layouts.slates.composition import Inputs, ShelfComposer, composer_of
+from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
-from streams.state.arrays.parts import without
-from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
 
 SHAPING = (
@@ -72,10 +65,11 @@ def compose(
     epoch: int,
     weighted_counts: WeightedCounts | None = None,
     now_ms: int = 0,
+    published: PublishedRows | None = None,
 ) -> Layout:
     """The layout of a page for a segment in an epoch, with counts of its own where none are at hand."""
     weighted_counts = weighted_counts or WeightedCounts(page.candidates, tuple(page.rules.slots))
-    return compose_valued(segment, state, page, settings, epoch, weighted_counts, now_ms).layout
+    return compose_valued(segment, state, page, settings, epoch, weighted_counts, now_ms, published).layout
 
 
 def compose_valued(
@@ -86,6 +80,7 @@ def compose_valued(
     epoch: int,
     weighted_counts: WeightedCounts,
     now_ms: int = 0,
+    published: PublishedRows | None = None,
 ) -> Composed:
     """The layout of a page for a segment in an epoch; version and times are 0 (see `stamped`).
 
@@ -93,18 +88,17 @@ def compose_valued(
 
     `weighted_counts` may be those of an earlier call for the same candidates and slots;
     they are moved along and change nothing but the time it takes.  Without
-    candidates every slate is empty.
+    candidates every slate is empty.  On a page with shelves these stay as `published` where they still hold.
     """
     rules, parameters = page.rules, page.parameters
     statistics = statistics_of(segment, state, page, settings, weighted_counts)
     z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
-    bound = weighted_counts.rules(page, segment, now_ms)
-
+    inputs = Inputs(statistics, Names(rules.page, segment, epoch), z, weighted_counts.rules(page, segment, now_ms))
+    composer = composer_of(page, inputs, weighted_counts.views, now_ms, published)
     values: list[SlateValue] = []
 
     def composition_of(choice: PolicyChoice) -> Composition:
-        choice = explored(choice, settings)
-        composition = slates_of(statistics, choice, rules.page, segment, epoch, z[..., : choice.variants], bound)
+        composition = composer(explored(choice, settings))
         values.append(composition.value)
         return composition
 
@@ -134,6 +128,8 @@ def compose_valued(
         shadow_policy=rules.policy.shadow,
         shadow=composition.shadow,
     )
+    if isinstance(composer, ShelfComposer):
+        layout = composer.with_rows(layout, composition)
     return Composed(with_branches(layout, rules, composition_of) if rules.branches else layout, values)
 
 
@@ -145,63 +141,11 @@ def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:
 def stamped(layout: Layout, version: int, produced_at: int, ttl_ms: int, life: str = "") -> Layout:
     """The layout as it is published; `life` is what says how much longer than `ttl_ms` it is good."""
     expires_at = produced_at + ttl_ms
+    if layout.arranged is not UNSET and not layout.arranged.version:
+        layout = msgspec.structs.replace(layout, arranged=Arranged(version, layout.arranged.views))
     return msgspec.structs.replace(layout, version=version, produced_at=produced_at, expires_at=expires_at, life=life)
 
 
 def unshadowed(layout: Layout) -> Layout:
     """The layout as renderers need it: without the slates that are only watched."""
     return msgspec.structs.replace(layout, shadow_policy="", shadow=[])
-
-
-def statistics_of(
-    segment: str, state: KeyState, page: Page, settings: LayoutSettings, weighted_counts: WeightedCounts
-) -> Statistics:
-    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables.
-
-    Impressions are fewer where clicks, or items alike, stood above them and that is in force on the page.
-    """
-    fitted = page.parameters
-    tables = counted_tables(segment, state, page)
-    weight_of = weights(tables, settings.half_life_ms)
-    weighted_counts.move_to(tables, weight_of)
-    click_value = None
-    if settings.sale_value:
-        stages = weighted_counts.stages.move_to(tables, weight_of, fitted, state.signals)
-        click_value = _click_value(stages, page, settings)
-    default = base(fitted, settings.click_rate, settings.strength)
-    curve = examination(page.rules.slots, fitted.examination if fitted else {})
-    learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
-    impressions, clicks = weighted_counts.impressions[learned] / ONE, weighted_counts.clicks[learned] / ONE
-    if lowering := page.item_features.lowering if page.item_features else None:
-        impressions = lowering.lower(impressions, clicks)
-    return Statistics(
-        items=page.candidates.items,
-        slots=weighted_counts.slots,
-        hashes=page.candidates.hashes,
-        impressions=impressions,
-        clicks=clicks,
-        holdout_impressions=weighted_counts.impressions[holdout] / ONE,
-        holdout_clicks=weighted_counts.clicks[holdout] / ONE,
-        holdout_conversions=weighted_counts.conversions[holdout] / ONE,
-        examination=curve,
-        prior=weighted_counts.priors(page.item_features, segment, impressions, clicks, curve).prior
-        if page.item_features
-        else default,
-        base=default,
-        click_value=click_value,
-        retained=retained(weighted_counts.click_days(), settings.drift) if settings.drift else None,
-        alike=Alike.of(lowering),
-    )
-
-
-def counted_tables(segment: str, state: KeyState, page: Page) -> Sequence[Table]:
-    """The tables that a segment learns from: its own, whoever clicked; the whole page's without segments left out."""
-    fitted = page.parameters
-    return without(state.tables, fitted.left_out if fitted and segment == WHOLE_PAGE else ())
-
-
-def _click_value(stages: Stages, page: Page, settings: LayoutSettings) -> ClickValue | None:
-    """The value of a click on each candidate; None where all have the same value."""
-    margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
-    value = stages.click_value(settings.click_value, settings.sale_value * margins)
-    return value if value.mean.any() else None

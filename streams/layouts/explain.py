@@ -21,8 +21,9 @@ from streams.catalog.sales.summary import StageSummary, stage_summaries
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
-from streams.layouts.compose import compose, counted_tables, explored, statistics_of
+from streams.layouts.compose import compose, explored
 from streams.layouts.guard_rail import guarded
+from streams.layouts.slates.statistics import counted_tables, statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 

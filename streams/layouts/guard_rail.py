@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 
 import msgspec
+from msgspec import UNSET
 
 from policy.experiments.health import Health
 from schemas.messages.layouts import Layout
@@ -118,6 +119,13 @@ def guarded(layout: Layout, since_ms: int, reason: str) -> Layout:
     """The layout of an experiment; with a `reason` to fall back, one that shows the baseline to all."""
     if not reason:
         return msgspec.structs.replace(layout, experiment_since=since_ms)
+    if layout.baseline_rows is not UNSET:
+        layout = msgspec.structs.replace(
+            layout,
+            rows=[layout.baseline_rows],
+            row_propensities={row: {shelf: 1.0} for row, shelf in layout.baseline_rows.items()},
+            arranged=UNSET,
+        )
     return msgspec.structs.replace(
         layout,
         policy="baseline",

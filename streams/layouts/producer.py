@@ -277,7 +277,8 @@ class LayoutProducer:
         began, busy = self._clock.steady(), self._clock.busy()
         page = self._catalog.page(key.page)
         weighted_counts = self._weighted_counts.of(key, page.candidates, tuple(page.rules.slots))
-        composed = compose_valued(key.segment, state, page, self._settings, epoch.number, weighted_counts, now)
+        inputs = self._settings, epoch.number, weighted_counts, now, self._catalog.latest_layout(key).rows
+        composed = compose_valued(key.segment, state, page, *inputs)
         self._due.composed(key, evidence_in(weighted_counts))
         self._state.memory.expose_sums(self._weighted_counts.size)
         ended = self._clock.steady()

@@ -172,7 +172,7 @@ def test_a_page_that_is_declared_late_looks_only_at_the_items_of_its_narrowest_f
         by_label.replace(name, None, each)
 
     def among(candidates: Candidates) -> int:
-        return len(list(by_label.among(candidates)))
+        return len(list(by_label.among([candidates])))
 
     assert among(Candidates(categories=["c7"])) == 6
     assert among(Candidates(categories=["c7"], brands=["rare"])) == 1

@@ -24,8 +24,9 @@ from schemas.rules import Rule
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.fold.deltas import Traffic
-from streams.layouts.compose import compose, statistics_of
+from streams.layouts.compose import compose
 from streams.layouts.guard_rail import guarded
+from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from schemas.codec import decoder
-from schemas.messages.layouts import Layout
+from schemas.messages.layouts import Arranged, Layout
+from streams.catalog.layouts.arranged import PublishedRows
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -18,6 +20,7 @@ class _Content(msgspec.Struct, frozen=True):
     produced_at: int
     expires_at: int
     epoch: int
+    rules_version: int
     template: msgspec.Raw
     settings_digest: msgspec.Raw
     policy: msgspec.Raw
@@ -29,6 +32,10 @@ class _Content(msgspec.Struct, frozen=True):
     experiment_since: int = 0
     guard_rail: str = ""
     life: str = ""
+    rows: msgspec.Raw = msgspec.Raw(b"")
+    baseline_rows: msgspec.Raw = msgspec.Raw(b"")
+    shelves: msgspec.Raw = msgspec.Raw(b"")
+    arranged: Arranged | UnsetType = UNSET
 
 
 _decode_content = decoder(_Content)
@@ -41,6 +48,7 @@ class LatestLayout:
     `live` is False where there is none or a tombstone; `lost` says that an older
     version came after it on the topic, so that it has to be published again.
     `guard_rail` says why the page fell back in the experiment of that time, `life` what says how long it is good.
+    `rows` are there on a page with shelves.
     """
 
     version: int
@@ -52,6 +60,7 @@ class LatestLayout:
     experiment_since: int = 0
     guard_rail: str = ""
     life: str = ""
+    rows: PublishedRows | None = None
 
     @property
     def half_life_at(self) -> int:
@@ -71,6 +80,7 @@ class LatestLayout:
             produced_at=layout.produced_at,
             expires_at=layout.expires_at,
             life=layout.life,
+            rows=PublishedRows.of(layout),
         )
 
 
@@ -93,6 +103,9 @@ def latest_layout_of(value: bytes) -> LatestLayout:
     digest = blake2b(b"%d" % content.epoch, digest_size=16)
     for part in acted_on:
         digest.update(b"\n" + bytes(part))
+    for part in (content.rows, content.baseline_rows, content.shelves):
+        if bytes(part):
+            digest.update(b"\n" + bytes(part))
     return LatestLayout(
         content.version,
         content.produced_at,
@@ -101,4 +114,7 @@ def latest_layout_of(value: bytes) -> LatestLayout:
         experiment_since=content.experiment_since,
         guard_rail=content.guard_rail,
         life=content.life,
+        rows=None
+        if content.arranged is UNSET
+        else PublishedRows(bytes(content.rows), content.arranged, content.rules_version, content.epoch),
     )

@@ -1,0 +1,103 @@
+"""The slates of a policy, from what is known of a page and segment; on a page with shelves also which stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from policy.arrays import Codes, Floats
+from policy.pages.composition import Items, Names, PageComposition, compose_page, declared_order
+from policy.pages.messages import with_rows
+from policy.pages.published import SegmentShelves
+from policy.rules.compiled import CompiledRules
+from policy.slates.composition import Composition, Statistics, baseline_scores
+from policy.slates.composition import compose as slates_of
+from policy.slates.renewal import SlateValue
+from policy.slates.scoring import Belief
+from schemas.messages.layouts import Arranged, Layout
+from schemas.messages.pages import PolicyChoice
+from streams.catalog.layouts.arranged import PublishedRows
+from streams.catalog.page import Page
+
+Composer = Callable[[PolicyChoice], Composition]
+
+
+class Inputs(NamedTuple):
+    """What slates are made from, beside the policy: `z` are normals for the most variants of the page's policies."""
+
+    statistics: Statistics
+    names: Names
+    z: Floats
+    bound: CompiledRules
+
+
+def composer_of(page: Page, inputs: Inputs, views: float, now_ms: int, published: PublishedRows | None) -> Composer:
+    """What composes policies of the page, one after another, as of a time, with so many page views of the segment.
+
+    Shelves stay as `published` where these still hold.
+    """
+    if page.rules.has_shelves:
+        return ShelfComposer(page, inputs, views, now_ms, published)
+    return lambda choice: _flat(inputs, choice)
+
+
+def _flat(inputs: Inputs, choice: PolicyChoice) -> Composition:
+    statistics, names, z, bound = inputs
+    return slates_of(statistics, choice, *names, z[..., : choice.variants], bound)
+
+
+class ShelfComposer:
+    """Composes the policies of a page with shelves: each takes the next of the slates whose shelves stand still."""
+
+    def __init__(self, page: Page, inputs: Inputs, views: float, now_ms: int, published: PublishedRows | None) -> None:
+        statistics, names, self._z, self._bound = inputs
+        self._names, self._views = names, views
+        self._page = page.compiled(names.segment, now_ms)
+        self._known = SegmentShelves.of(self._page, page.shelves_fit, names.segment)
+        belief = Belief(statistics.posterior(), statistics.click_value, self._bound.score_factor)
+        mask = page.candidates.mask(self._page.page.shelf_names)
+        self._items = Items(statistics.items, statistics.hashes, mask, belief)
+        self._baseline = declared_order(self._page, self._items, baseline_scores(statistics))
+        holds = published is not None and published.holds(page.rules.version, names.epoch, views)
+        self._standing = published if holds else None
+        self._fixed = published.codes(self._page) if published and holds else None
+        self._used = 0
+
+    def __call__(self, choice: PolicyChoice) -> Composition:
+        """The slates of a policy."""
+        served = self._compose(choice, self._rows(choice.variants + choice.exploration_slates))
+        shadow: list[dict[str, str]] = []
+        if choice.shadow:
+            watched = msgspec.structs.replace(choice, name=choice.shadow, exploration_slates=0)
+            shadow = self._compose(watched, served.arrangement.rows[: choice.variants]).slates
+        broken = self._baseline.arrangement.broken
+        looked_at = self._known.looks.mean(axis=0) * self._known.reach[self._page.row_of]
+        return Composition(
+            baseline=self._baseline.slates[0],
+            slates=served.slates,
+            propensities=served.propensities,
+            shadow=shadow,
+            relaxed=[*served.relaxed, *(f"{rule}: not in the baseline" for rule, _ in broken)],
+            value=SlateValue(served.arrangement.slates, served.scores, looked_at),
+            rows=served.rows,
+            baseline_rows=self._baseline.rows[0],
+            row_propensities=served.row_propensities,
+        )
+
+    def with_rows(self, layout: Layout, composition: Composition) -> Layout:
+        """The layout with its rows, and when they were decided: version 0 stands for the layout itself."""
+        rows = composition.rows, composition.baseline_rows, composition.row_propensities
+        arranged = self._standing.arranged if self._standing else Arranged(0, self._views)
+        return msgspec.structs.replace(with_rows(layout, self._page.page, *rows), arranged=arranged)
+
+    def _rows(self, slates: int) -> Codes | None:
+        if self._fixed is None:
+            return None
+        first, self._used = self._used, self._used + slates
+        return self._fixed[first : self._used]
+
+    def _compose(self, choice: PolicyChoice, rows: Codes | None) -> PageComposition:
+        z = self._z[..., : choice.variants]
+        return compose_page(self._page, self._items, self._known.shelves, choice, self._names, self._bound, rows, z)

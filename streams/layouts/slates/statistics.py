@@ -1,0 +1,118 @@
+"""What is known of a page's candidates for a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from policy.arrays import Floats
+from policy.model.examination import examination
+from policy.model.posteriors import retained
+from policy.model.reward import ClickValue
+from policy.pages.published import SegmentShelves
+from policy.slates.alike import Alike
+from policy.slates.composition import Statistics
+from streams.catalog.item_features import base
+from streams.catalog.page import Page
+from streams.catalog.sales.stages import Stages
+from streams.catalog.shelves.sums import ShelfSums
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE, weights
+from streams.fold.deltas import WHOLE_PAGE, Traffic
+from streams.page_settings import LayoutSettings
+from streams.state.arrays.parts import without
+from streams.state.arrays.tables import Table
+from streams.state.reader import KeyState
+
+
+def statistics_of(
+    segment: str, state: KeyState, page: Page, settings: LayoutSettings, weighted_counts: WeightedCounts
+) -> Statistics:
+    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables.
+
+    Impressions are fewer where clicks, or items alike, stood above them and that is in force on the page.  On a page
+    with shelves they are those that were looked at, in full looks on shelves that add nothing.
+    """
+    fitted = page.parameters
+    tables = counted_tables(segment, state, page)
+    weight_of = weights(tables, settings.half_life_ms)
+    weighted_counts.move_to(tables, weight_of)
+    click_value = None
+    if settings.sale_value:
+        stages = weighted_counts.stages.move_to(tables, weight_of, fitted, state.signals)
+        click_value = _click_value(stages, page, settings)
+    default = base(fitted, settings.click_rate, settings.strength)
+    lowering = None if page.rules.has_shelves or not page.item_features else page.item_features.lowering
+    counts = _Counts.of(weighted_counts)
+    if page.rules.has_shelves:
+        compiled = page.compiled(segment, 0)
+        sums = weighted_counts.shelf_sums(compiled.page.shelf_names)
+        sums.move_to(tables, weight_of)
+        counts = counts.looked_at(sums, SegmentShelves.of(compiled, page.shelves_fit, segment))
+        curve = np.ones(len(weighted_counts.slots))
+    else:
+        curve = examination(page.rules.slots, fitted.examination if fitted else {})
+    impressions, clicks = counts.impressions, counts.clicks
+    if lowering:
+        impressions = lowering.lower(impressions, clicks)
+    return Statistics(
+        items=page.candidates.items,
+        slots=weighted_counts.slots,
+        hashes=page.candidates.hashes,
+        impressions=impressions,
+        clicks=clicks,
+        holdout_impressions=counts.holdout_impressions,
+        holdout_clicks=counts.holdout_clicks,
+        holdout_conversions=weighted_counts.conversions[Traffic.HOLDOUT] / ONE,
+        examination=curve,
+        prior=weighted_counts.priors(page.item_features, segment, impressions, clicks, curve).prior
+        if page.item_features
+        else default,
+        base=default,
+        click_value=click_value,
+        retained=retained(weighted_counts.click_days(), settings.drift) if settings.drift else None,
+        alike=Alike.of(lowering),
+    )
+
+
+class _Counts(NamedTuple):
+    """Impressions and clicks of candidates by slot [A, S], of learned traffic and of the holdout."""
+
+    impressions: Floats
+    clicks: Floats
+    holdout_impressions: Floats
+    holdout_clicks: Floats
+
+    @classmethod
+    def of(cls, weighted_counts: WeightedCounts) -> _Counts:
+        impressions, clicks = weighted_counts.impressions, weighted_counts.clicks
+        return cls(*(counts[of] / ONE for of in (Traffic.LEARNED, Traffic.HOLDOUT) for counts in (impressions, clicks)))
+
+    def looked_at(self, sums: ShelfSums, known: SegmentShelves) -> _Counts:
+        """Those looked at in full, whatever the slot; what the holdout saw by how slots are looked at on average.
+
+        Whatever was clicked was looked at.
+        """
+        examined = sums.counts(self.impressions).examined(known.looks, known.added)
+        of_holdout = self.holdout_impressions * known.looks.mean(axis=0)
+        return _Counts(
+            np.maximum(examined, self.clicks),
+            self.clicks,
+            np.maximum(of_holdout, self.holdout_clicks),
+            self.holdout_clicks,
+        )
+
+
+def counted_tables(segment: str, state: KeyState, page: Page) -> Sequence[Table]:
+    """The tables that a segment learns from: its own, whoever clicked; the whole page's without segments left out."""
+    fitted = page.parameters
+    return without(state.tables, fitted.left_out if fitted and segment == WHOLE_PAGE else ())
+
+
+def _click_value(stages: Stages, page: Page, settings: LayoutSettings) -> ClickValue | None:
+    """The value of a click on each candidate; None where all have the same value."""
+    margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
+    value = stages.click_value(settings.click_value, settings.sale_value * margins)
+    return value if value.mean.any() else None
