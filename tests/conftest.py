@@ -19,6 +19,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from redis import Redis
 
+from reshelf.processes.parallel import THREADS
 from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.topics import TOPICS
 from tests import moved_clock
@@ -31,6 +32,8 @@ hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, d
 hypothesis.settings.load_profile("fixed")
 # A Kafka of the tests lives for minutes: its Java compiles quickly rather than well, for half the processor time.
 os.environ.setdefault("KAFKA_OPTS", "-XX:TieredStopAtLevel=1")
+# Processes that share the processors: more threads of linear algebra would only wait for each other.
+os.environ.update(dict.fromkeys(THREADS, "1"))
 
 MakeTopics = Callable[..., None]
 T = TypeVar("T")

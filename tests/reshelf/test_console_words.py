@@ -31,15 +31,22 @@ ARMS: dict[str, Any] = {
 RULES: dict[str, Any] = {"text": "page: home\n", "version": 1, "rules": [], "history": []}
 
 
-@pytest.fixture
-def tab() -> Iterator[Any]:
-    """A tab of a browser."""
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser for all tests of this module: it takes longer to start than to open a page."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: the console's pages are not tested in a browser")
-    with browser() as chromium:
-        made = chromium.new_page(viewport={"width": 1280, "height": 900})
-        made.set_default_timeout(10_000)
-        yield made
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Any]:
+    """A tab of a visitor of its own, who brings nothing along from the test before."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(10_000)
+    yield page
+    page.close()
 
 
 def opened(tab: Any, place: str, answers: Mapping[str, Any]) -> None:

@@ -55,7 +55,7 @@ from schemas.topics import (
 )
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
-from tests.all_tests import if_all
+from tests.all_tests import ALL_TESTS, if_all
 from tests.drills import describe
 
 
@@ -217,12 +217,14 @@ SELDOM = (
 )
 """They take long, and are tested where all tests are asked for."""
 OFTEN = tuple(kind for kind in Kind if kind not in SELDOM)
+OFTEN_S = (4.0 if ALL_TESTS else 3.0) * len(OFTEN)
+"""What workers and brokers take of a processor goes with the time, whatever the events; faults overlap the more."""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("seed", "kinds", "seconds"),
-    [pytest.param(5, OFTEN, 56.0, id="often"), pytest.param(6, SELDOM, 30.0, id="seldom", marks=if_all)],
+    [pytest.param(5, OFTEN, OFTEN_S, id="often"), pytest.param(6, SELDOM, 30.0, id="seldom", marks=if_all)],
 )
 def test_one_fault_of_each_kind_loses_nothing(
     kafka_home: Path, tmp_path: Path, seed: int, kinds: Sequence[Kind], seconds: float

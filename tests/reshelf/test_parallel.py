@@ -15,10 +15,12 @@ def threads(name: str) -> str | None:
     return os.environ.get(name)
 
 
-def test_results_stand_in_the_order_of_tasks() -> None:
+def test_results_stand_in_the_order_of_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     assert mapped(abs, [-3, 2, -1, 0], 2, lambda: done.append(1)) == [3, 2, 1, 0]
     assert len(done) == 4
+    monkeypatch.setenv(THREADS[0], "2")
+    monkeypatch.delenv(THREADS[1])
     before = [os.environ.get(name) for name in THREADS]
     assert mapped(threads, THREADS, 1) == ["1"] * len(THREADS)
     assert [os.environ.get(name) for name in THREADS] == before

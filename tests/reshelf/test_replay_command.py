@@ -44,7 +44,7 @@ def shop(
     """Topics with a log in them, and the settings in the environment."""
     make_topics(broker)
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
-    publish(kafka, example_log(3, 80, partitions=4))
+    publish(kafka, example_log(3, 80, partitions=4, shelves=True))
     fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, bucket_ms=0, amount_cap=500)
     return in_environment(Settings(kafka=kafka, redis=RedisSettings(url=redis_url), fold=fold), monkeypatch)
 

@@ -20,10 +20,11 @@ from schemas.messages.fields import Slot
 from schemas.messages.pages import PageRow, PageRules
 from schemas.topic import Topic
 from schemas.topics import TOPICS
+from tests.all_tests import ALL_TESTS
 
 MESSAGES = export.messages()
 SLOT = msgspec.inspect.type_info(Slot)
-plain = settings(derandomize=True, deadline=None, max_examples=60)
+plain = settings(derandomize=True, deadline=None, max_examples=60 if ALL_TESTS else 25)
 
 
 def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: C901  one arm for each kind of type

@@ -33,6 +33,7 @@ from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder, LockedStore
 from streams.state.clicks.progress import Progress, Starts
 from streams.state.keys import home_group
+from tests.streams.choices import Choices
 from tests.streams.logs import LoggedRecord
 
 GROUPS, PARTITION, SKEW_MS = 3, 1, 30
@@ -75,46 +76,43 @@ class Logs(NamedTuple):
         return self[[each.name for each in TOPICS].index(topic)]
 
 
-_name = st.sampled_from
-_units = _name(["u1", "u2", "ü3", "u4"])
-_items = _name(["i1", "i2"])
-_families = _name(["", "", "f"])
+CHOICES = 21
+"""Bytes that the choices for any record need at most."""
+_units = ["u1", "u2", "ü3", "u4"]
+_items = ["i1", "i2"]
+_families = ["", "", "f"]
 
 
-@st.composite
-def _click(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
-    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 20, 90, 350, -50, -200])))
-    event_id = f"c{draw(st.integers(0, 30))}"
-    page, item, slot = draw(_name(["home", "other"])), draw(_items), draw(_name(["top", "left"]))
-    view = f"v{draw(st.integers(0, 9))}"
-    return unit, Click(
-        event_id, occurred, unit, page, "s", slot, item, view, 3, draw(st.integers(-2, 2)), draw(_families)
-    )
+def _click(chosen: Choices, stamp: int) -> tuple[str, Any]:
+    among = chosen.among
+    unit, occurred = among(_units), max(0, stamp - among([0, 0, 20, 90, 350, -50, -200]))
+    event_id, view = f"c{among(range(31))}", f"v{among(range(10))}"
+    page, item, slot = among(["home", "other"]), among(_items), among(["top", "left"])
+    variant, family = among([0, 1, 2, -1, -2]), among(_families)
+    shelf = among(["", "", "new", "sale"])
+    return unit, Click(event_id, occurred, unit, page, "s", slot, item, view, 3, variant, family, shelf)
 
 
-@st.composite
-def _purchase(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
-    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 0, 0, 30, 30, 50, -50, -80, 120, 350, -200])))
-    line = st.builds(PurchaseLine, _items, st.just(1), st.integers(0, 99), _families)
-    lines = draw(st.lists(line, min_size=1, max_size=3))
-    currency = draw(_name(["EUR"] * 15 + ["USD"]))
-    return unit, Purchase(f"p{draw(st.integers(0, 20))}", occurred, unit, f"o{occurred // 100}", currency, lines)
+def _purchase(chosen: Choices, stamp: int) -> tuple[str, Any]:
+    among = chosen.among
+    unit, occurred = among(_units), max(0, stamp - among([0, 0, 0, 0, 30, 30, 50, -50, -80, 120, 350, -200]))
+    currency, event_id = among(["EUR"] * 15 + ["USD"]), f"p{among(range(21))}"
+    lines = [PurchaseLine(among(_items), 1, among(range(100)), among(_families)) for _ in range(among(range(1, 4)))]
+    return unit, Purchase(event_id, occurred, unit, f"o{occurred // 100}", currency, lines)
 
 
-@st.composite
-def _signal(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
-    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 0, 30, 90, 350, -50, -200])))
-    kind = draw(_name(["add-to-cart", "add-to-cart", "view", "unheard-of"]))
-    return unit, Signal(f"s{draw(st.integers(0, 40))}", occurred, unit, kind, draw(_items), draw(_families))
+def _signal(chosen: Choices, stamp: int) -> tuple[str, Any]:
+    among = chosen.among
+    unit, occurred = among(_units), max(0, stamp - among([0, 0, 0, 30, 90, 350, -50, -200]))
+    kind, event_id = among(["add-to-cart", "add-to-cart", "view", "unheard-of"]), f"s{among(range(41))}"
+    return unit, Signal(event_id, occurred, unit, kind, among(_items), among(_families))
 
 
-@st.composite
-def _return(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
-    unit, order = draw(_units), f"o{max(0, stamp - draw(st.integers(-100, 400))) // 100}"
-    line = st.builds(ReturnLine, _items, st.just(1), st.integers(0, 99), st.integers(0, 2))
-    lines = draw(st.lists(line, min_size=1, max_size=2))
-    numbers = draw(st.integers(0, 15)), draw(st.integers(0, 15))
-    currency = draw(_name(["EUR"] * 9 + ["USD"]))
+def _return(chosen: Choices, stamp: int) -> tuple[str, Any]:
+    among = chosen.among
+    unit, order = among(_units), f"o{max(0, stamp - among(range(-100, 400, 2))) // 100}"
+    numbers, currency = (among(range(16)), among(range(16))), among(["EUR"] * 9 + ["USD"])
+    lines = [ReturnLine(among(_items), 1, among(range(100)), among(range(3))) for _ in range(among(range(1, 3)))]
     return unit, Return(f"b{numbers[0]}", stamp, unit, f"r{numbers[1]}", order, currency, lines)
 
 
@@ -125,14 +123,15 @@ _EVENTS = {CLICKS: _click, PURCHASES: _purchase, SIGNALS: _signal, RETURNS: _ret
 def _log(draw: st.DrawFn, topic: Topic) -> list[Appended]:
     log, offset, at = [], draw(st.integers(0, 3)), 1_000
     for _ in range(draw(st.integers(0, 8)) * 5):
-        stamp = at - draw(_name([0, 0, 0, SKEW_MS]))
-        unit, event = draw(_EVENTS[topic](stamp))
-        kind = draw(st.integers(0, 24))
-        value = {0: b"{", 1: None}.get(kind, msgspec.json.encode(event))
-        key = b"another" if kind == 2 else unit.encode()
+        chosen = Choices(draw(st.binary(min_size=CHOICES, max_size=CHOICES)))
+        kind, gap, stamp = chosen.among(range(25)), chosen.among([1, 1, 1, 1, 4]), at - chosen.among([0, 0, 0, SKEW_MS])
+        later_ms = chosen.among([0, 1, 5, 15, 15, 15, 40, 60, 300])
+        unit, event = _EVENTS[topic](chosen, stamp)
+        value = {24: b"{", 23: None}.get(kind, msgspec.json.encode(event))
+        key = b"another" if kind == 22 else unit.encode()
         log.append(Appended(LoggedRecord(offset, stamp, key, value), at))
-        offset += draw(_name([1, 1, 1, 1, 4]))
-        at += draw(_name([0, 1, 5, 15, 15, 15, 40, 60, 300]))
+        offset += gap
+        at += later_ms
     return log
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.messages.events import Click, Conversion, Credit, Impression, SlotItem
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
+from tests.streams.choices import Choices
 
 FOLD = FoldSettings(
     amount_cap=500,
@@ -44,64 +45,58 @@ class LoggedRecord:
 
 Log = dict[TopicPartition, list[LoggedRecord]]
 
-_names = st.sampled_from
-_units = _names(["u1", "u2", "ü3", "u4"])
-_pages = _names(["home", "a/b:c"])
-_segments = _names(["s1", "s2", "*", "s\u00004", "s5"])
-_items = _names(["i1", "i2", "i,3", 'i"4', "i5", "i6", "i7"])
-_slots = _names(["top", "left", "a", "b", "row.1", "row.2"])
-_shelves = _names(["new", "sale", "für dich"])
-_variants = st.integers(-2, 3)
-_visible = _names([None, None, 0, 1_000, 60_000, 60_001, 3_600_000])
-_delays = _names([0, 999, 1_000, 5_000, 100_000])
-_amounts = _names([0, 7, 499, 501, 10**9])
+CHOICES = 34
+"""Bytes that the choices for any record need at most."""
+_units = ["u1", "u2", "ü3", "u4"]
+_pages = ["home", "a/b:c"]
+_segments = ["s1", "s2", "*", "s\u00004", "s5"]
+_items = ["i1", "i2", "i,3", 'i"4', "i5", "i6", "i7"]
+_slots = ["top", "left", "a", "b", "row.1", "row.2"]
+_shelves = ["new", "sale", "für dich"]
+_visible = [None, None, 0, 1_000, 60_000, 60_001, 3_600_000]
+_delays = [0, 999, 1_000, 5_000, 100_000]
+_amounts = [0, 7, 499, 501, 10**9]
+_later_ms = [0, 1, 200, 1_500]
+_kinds = [*FOLD.signals, "unheard-of"]
 
 
-@st.composite
-def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
+def _event(chosen: Choices, topic: str, time_ms: int) -> tuple[str, Any]:
     """(unit, event) appended at `time_ms`."""
-    event_id = f"e{draw(st.integers(0, 12))}"
-    unit = draw(_units)
-    occurred = max(0, time_ms - draw(_names([0, 0, 100, 900, 2_400, 2_600, -400, -600])))
+    among = chosen.among
+    unit = among(_units)
+    occurred = max(0, time_ms - among([0, 0, 100, 900, 2_400, 2_600, -400, -600]))
     common: dict[str, Any] = {
-        "event_id": event_id,
+        "event_id": f"e{among(range(13))}",
         "occurred_at": occurred,
         "unit": unit,
-        "page": draw(_pages),
-        "segment": draw(_segments),
+        "page": among(_pages),
+        "segment": among(_segments),
         "layout_version": 1,
-        "variant": draw(_variants),
+        "variant": among([0, 1, 2, 3, -1, -2]),
     }
-    view = f"v{draw(st.integers(0, 5))}"
+    view = f"v{among(range(6))}"
     if topic == TOPICS[0]:
-        rows = _names(["", "", "", "row", "second"])
-        places = draw(st.lists(st.builds(SlotItem, _slots, _items, _visible, rows), min_size=1, max_size=4))
-        shelves = draw(st.dictionaries(_names(["row", "second", "third"]), _shelves, max_size=2))
-        return unit, Impression(**common, page_view_id=view, slots=places, rows=shelves)
-    place: dict[str, Any] = {"slot": draw(_slots), "item": draw(_items), "shelf": draw(st.just("") | _shelves)}
+        slots = [
+            SlotItem(among(_slots), among(_items), among(_visible), among(["", "", "", "row", "second"]))
+            for _ in range(among(range(1, 5)))
+        ]
+        shelves = {among(["row", "second", "third"]): among(_shelves) for _ in range(among(range(3)))}
+        return unit, Impression(**common, page_view_id=view, slots=slots, rows=shelves)
+    place: dict[str, Any] = {"slot": among(_slots), "item": among(_items), "shelf": among(["", *_shelves])}
     if topic == TOPICS[1]:
         return unit, Click(**common, **place, page_view_id=view)
-    delay = draw(_delays)
+    delay = among(_delays)
     place |= {"click_id": "c", "clicked_at": max(0, occurred - delay), "delay": delay}
-    place |= {"amount": draw(_amounts), "currency": draw(_names(["EUR", "EUR", "EUR", "USD"]))}
-    order_id = f"o{draw(st.integers(0, 4))}"
+    place |= {"amount": among(_amounts), "currency": among(["EUR", "EUR", "EUR", "USD"])}
+    order_id = f"o{among(range(5))}"
     if topic == TOPICS[3]:
-        kind = draw(_names(["return", *FOLD.signals, "unheard-of"]))
-        return unit, Credit(**common, **place, kind=kind, source_id="s", order_id=order_id)
-    later: dict[str, Any] = {"repeat": draw(st.booleans()), "earlier": draw(_amounts)}
-    via = draw(st.dictionaries(_names([*FOLD.signals, "unheard-of"]), _delays, max_size=3))
+        return unit, Credit(**common, **place, kind=among(["return", *_kinds]), source_id="s", order_id=order_id)
+    later: dict[str, Any] = {"repeat": among([False, True]), "earlier": among(_amounts)}
+    via = {among(_kinds): among(_delays) for _ in range(among(range(4)))}
     return unit, Conversion(**common, **place, **later, via=via, order_id=order_id, purchase_id="p", line=0, quantity=1)
 
 
-@st.composite
-def _record(draw: st.DrawFn, topic: str, offset: int, time_ms: int) -> LoggedRecord:
-    kind = draw(st.integers(0, 19))
-    if kind == 0:
-        value = draw(st.one_of(st.none(), st.binary(max_size=8), st.just(b'{"event_id": 3}')))
-        return LoggedRecord(offset, time_ms, draw(_names([b"u1", None])), value)
-    unit, event = draw(_event(topic, time_ms))
-    key = b"another" if kind == 1 else unit.encode()
-    return LoggedRecord(offset, time_ms, key, msgspec.json.encode(event))
+_anything = st.none() | st.binary(max_size=8) | st.just(b'{"event_id": 3}')
 
 
 @st.composite
@@ -112,9 +107,17 @@ def logs(draw: st.DrawFn, partitions: int = 2, most: int = 25) -> Log:
         for partition in range(partitions):
             records, offset, time_ms = [], draw(st.integers(0, 3)), 5_000
             for _ in range(draw(st.integers(0, most))):
-                records.append(draw(_record(topic, offset, time_ms)))
-                offset += draw(_names([1, 1, 1, 1, 3]))
-                time_ms += draw(_names([0, 1, 200, 1_500]))
+                chosen = Choices(draw(st.binary(min_size=CHOICES, max_size=CHOICES)))
+                kind, gap, later_ms = chosen.among(range(20)), chosen.among([1, 1, 1, 1, 3]), chosen.among(_later_ms)
+                if kind == 19:
+                    record = LoggedRecord(offset, time_ms, chosen.among([b"u1", None]), draw(_anything))
+                else:
+                    unit, event = _event(chosen, topic, time_ms)
+                    key = b"another" if kind == 18 else unit.encode()
+                    record = LoggedRecord(offset, time_ms, key, msgspec.json.encode(event))
+                records.append(record)
+                offset += gap
+                time_ms += later_ms
             log[TopicPartition(topic, partition)] = records
     return log
 

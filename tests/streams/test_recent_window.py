@@ -33,6 +33,7 @@ from streams.state.recent import window as windows
 from streams.state.recent.journal import Journal
 from streams.state.recent.window import OtherLog, PartitionWindow
 from streams.state.watermark import Watermark, fingerprint
+from tests.streams.choices import Choices
 from tests.streams.logs import LARGE_NAME, LoggedRecord
 
 TP = TopicPartition(IMPRESSIONS.name, 0)
@@ -49,17 +50,23 @@ class Step(NamedTuple):
     parts: list[str]
 
 
+CHOICES = 15
+"""Bytes that the choices for any step need at most."""
+
+
 @st.composite
 def steps(draw: st.DrawFn, most: int = 40) -> list[Step]:
     """Records whose clock may step back, at offsets that may pass 32 bits."""
     offset, time = draw(st.sampled_from([0, 7, 2**32 - 20])), 1_000
     found = []
-    names = st.lists(st.tuples(st.integers(1, 3), st.sampled_from("abcdef")), max_size=3)
     for _ in range(draw(st.integers(1, most))):
-        offset += draw(st.sampled_from([1, 1, 1, 4]))
-        time += draw(st.sampled_from([0, 1, 3, 20, -7, -60, 300]))
-        parts = draw(st.lists(st.sampled_from("abcdef"), max_size=4))
-        found.append(Step(offset, time, draw(names), draw(st.sampled_from([b"u", b"v"])), parts))
+        among = Choices(draw(st.binary(min_size=CHOICES, max_size=CHOICES))).among
+        offset += among([1, 1, 1, 4])
+        time += among([0, 1, 3, 20, -7, -60, 300])
+        key = among([b"u", b"v"])
+        names = [(among(range(1, 4)), among("abcdef")) for _ in range(among(range(4)))]
+        parts = [among("abcdef") for _ in range(among(range(5)))]
+        found.append(Step(offset, time, names, key, parts))
     return found
 
 
