@@ -20,7 +20,7 @@ from schemas.messages.pages import Candidates
 from tests.policy.shelf_pages import random_page
 from tests.policy.test_shelf_messages import with_declared
 
-DOCS = (Path(__file__).parents[2] / "docs/concepts/rules.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
 FILE = """
 page: home
 candidates: {categories: [shoes], limit: 3000}
@@ -67,8 +67,10 @@ def test_a_page_with_shelves_comes_back_as_it_was() -> None:
 
 
 @pytest.mark.usefixtures("composed")
-def test_the_page_in_the_docs_fits() -> None:
-    (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL) if "shelves:" in block]
+@pytest.mark.parametrize("name", ["concepts/rules.md", "start/shelves.md"])
+def test_the_page_in_the_docs_fits(name: str) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
+    (text,) = [block for block in blocks if "shelves:" in block]
     assert check(text)[1] == []
 
 
