@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -132,6 +132,36 @@ def declared_order(page: CompiledPage, items: Items, scores: Floats) -> PageComp
     order = ShelfScores(weights, np.ones((1, rows, shelves)), rows=first)
     arrangement = arrange(page, ItemScores(scored[:, None]), order, usable, items.hashes)
     return _composition(page, items, arrangement, None, scored[:, None])
+
+
+class DeclaredPage(NamedTuple):
+    """A page in the order of its declaration: slot to item, row to shelf, and the rules that do not hold."""
+
+    slate: dict[str, str]
+    rows: dict[str, str]
+    relaxed: list[str]
+
+
+def declared_page(page: CompiledPage, items: Items, scores: Floats) -> DeclaredPage:
+    """What the holdout gets: down the rows, each with the first declared shelf that fits, its best items from the left.
+
+    `scores` float64[A] say which items are best.  Rules for shelves hold as far as they are about single pages.
+    """
+    rows, shelves, columns = page.shape
+    usable = np.arange(columns) < page.columns[:, :, None]
+    looks = np.where(usable, columns - np.arange(columns), 0).astype(np.float64)
+    weights = looks / np.maximum(looks.sum(axis=2, keepdims=True), 1.0) * (rows - np.arange(rows))[:, None, None]
+    order = np.broadcast_to(-np.arange(shelves, dtype=np.float64), (1, rows, shelves))
+    factor = items.belief.factor
+    candidates = items.candidates if factor is None else items.candidates & (factor > 0.0)
+    single = replace(page, floors=())
+    shelf_scores = ShelfScores(weights, np.ones((1, rows, shelves)), rows=order)
+    arrangement = arrange(single, ItemScores(scores[:, None]), shelf_scores, candidates, items.hashes)
+    return DeclaredPage(
+        slate=named(arrangement.slates[0].tolist(), page.page.slots, items.names),
+        rows=named(arrangement.rows[0].tolist(), page.page.row_names, page.page.shelf_names),
+        relaxed=[f"{rule}: not in the baseline" for rule, _ in arrangement.broken],
+    )
 
 
 def _flat(page: CompiledPage, scores: ItemScores, shelves: Shelves, rules: CompiledRules, names: Names) -> Arrangement:

@@ -316,7 +316,7 @@ def test_a_browser_says_which_shelf_stood_in_the_rows_that_were_seen(tier: Tier)
         tab.clock.run_for(2_000)
         with tab.expect_request("**/events") as request:
             scroll(tab, "0")
-            tab.clock.run_for(999)
+            tab.clock.run_for(1_000)
         (seen,) = json.loads(request.value.post_data or "")
         assert seen["rows"] == {"row-2": "new"} and [slot.get("row") for slot in seen["slots"]] == [None]
         chromium.close()

@@ -11,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.pages.messages import shelf_page
+from reshelf.inspect.prices.preview import preview
 from reshelf.rules import file
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
-from schemas.errors import BadSettings
+from reshelf.settings import Settings
+from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Candidates
 from tests.policy.shelf_pages import random_page
 from tests.policy.test_shelf_messages import with_declared
 
-DOCS = (Path(__file__).parents[2] / "docs/concepts/rules.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
 FILE = """
 page: home
 candidates: {categories: [shoes], limit: 3000}
@@ -67,8 +69,10 @@ def test_a_page_with_shelves_comes_back_as_it_was() -> None:
 
 
 @pytest.mark.usefixtures("composed")
-def test_the_page_in_the_docs_fits() -> None:
-    (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL) if "shelves:" in block]
+@pytest.mark.parametrize("name", ["concepts/rules.md", "start/shelves.md"])
+def test_the_page_in_the_docs_fits(name: str) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
+    (text,) = [block for block in blocks if "shelves:" in block]
     assert check(text)[1] == []
 
 
@@ -148,6 +152,13 @@ def test_rules_for_shelves_are_refused_on_a_flat_page() -> None:
 def test_all_that_does_not_fit_is_told_at_once() -> None:
     faulty = FILE.replace("least_columns: 2", "least_columns: x").replace("columns: 4}", "columns: -1}")
     assert [each.line for each in check(faulty.replace("least: 0.2", "least: 2"))[1]] == [8, 12, 17]
+
+
+@pytest.mark.usefixtures("composed")
+def test_what_rules_cost_is_not_told_of_a_page_with_shelves() -> None:
+    (page,) = read(FILE, "home.yaml")
+    with pytest.raises(ReshelfError, match="page 'home' has shelves"):
+        preview(Settings(), page, [], 0)
 
 
 @pytest.mark.usefixtures("composed")

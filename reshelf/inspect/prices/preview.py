@@ -65,10 +65,12 @@ class Preview(NamedTuple):
 def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms: int) -> Preview:
     """Price the rules of a page against those in force, at a time, for some segments or all.
 
-    Raises `ReshelfError` where the page is not declared, or a segment has no counts.
+    Raises `ReshelfError` where the page is not declared, or a segment has no counts, or the page has shelves.
     """
+    _require_flat(rules)
     catalog = read_catalog(settings.kafka)
     in_force = declared(catalog, rules.page)
+    _require_flat(in_force)
     counted = asyncio.run(_read(settings, rules.page, segments))
     total = sum(counted.impressions.values())
     shares = {
@@ -84,6 +86,11 @@ def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms
     prices = {each.segment: priced(before, after, each) for each in those}
     left_out = len(counted.impressions) - len(counted.states)
     return Preview(rules, in_force.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
+
+
+def _require_flat(rules: PageRules) -> None:
+    if rules.has_shelves:
+        raise ReshelfError(f"page {rules.page!r} has shelves: what rules cost is told of flat pages alone so far")
 
 
 def _with_rules(catalog: CatalogView, rules: PageRules) -> Page:
