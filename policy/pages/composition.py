@@ -121,19 +121,6 @@ def compose_page(
     return _composition(page, items, arrangement, rules, whole)
 
 
-def declared_order(page: CompiledPage, items: Items, scores: Floats) -> PageComposition:
-    """One slate with the first shelves that fit, from the top row down, and the best items by `scores` [A] on them."""
-    rows, shelves, columns = page.shape
-    weights = np.broadcast_to(1.0 / np.arange(1.0, rows + 1.0)[:, None, None], (rows, shelves, columns))
-    first = np.broadcast_to(-np.arange(shelves, dtype=np.float64), (1, rows, shelves))
-    factor = items.belief.factor
-    usable = items.candidates if factor is None else items.candidates & (factor > 0.0)
-    scored = scores if factor is None else scores * factor
-    order = ShelfScores(weights, np.ones((1, rows, shelves)), rows=first)
-    arrangement = arrange(page, ItemScores(scored[:, None]), order, usable, items.hashes)
-    return _composition(page, items, arrangement, None, scored[:, None])
-
-
 class DeclaredPage(NamedTuple):
     """A page in the order of its declaration: slot to item, row to shelf, and the rules that do not hold."""
 

@@ -4,7 +4,6 @@
 - `file`: a file of pages and their rules: YAML (or JSON), one page or a list of pages, checked
   with line and reason
 - `lint`: what a page asks for that the catalog does not have: perhaps not yet, perhaps mistyped
-- `uncomposed`: pages that can be declared, and not be published yet
 - `topic`: rules on their topics: the newest of each page, all versions of one, and publishing
   another
 """

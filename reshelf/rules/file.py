@@ -14,7 +14,6 @@ import yaml
 from policy.pages.messages import shelf_problems
 from policy.rules.checks import problems
 from reshelf.rules.bounds import LOADER, excess
-from reshelf.rules.uncomposed import uncomposed
 from schemas.errors import BadSettings
 from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf
 from schemas.rules import FOR_EVER, KINDS, Match, Rule, kind_of
@@ -152,7 +151,7 @@ def _page(node: yaml.Node, content: Any, zone: tzinfo) -> tuple[PageRules | None
         return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in faults]
     fields = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
     unknown = [Wrong(_line(_at(node, path)), said) for path, said in islice(_unknown(plain, fields, ""), MOST_WRONG)]
-    faults = [*odd, *problems(page), *shelf_problems(page), *uncomposed(page)]
+    faults = [*odd, *problems(page), *shelf_problems(page)]
     return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in faults)]
 
 

@@ -32,9 +32,12 @@ def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyCho
     compositions = [(branch, compose(branch.policy)) for branch in rules.branches]
     main = LayoutBranch(MAIN, layout.policy, shares_of(rules)[MAIN], len(layout.slates))
     relaxed = (name for _, composition in compositions for name in composition.relaxed)
+    slates = [*layout.slates, *(slate for _, composition in compositions for slate in composition.slates)]
+    rows = layout.rows and [*layout.rows, *(row for _, composition in compositions for row in composition.rows)]
     whole = msgspec.structs.replace(
         layout,
-        slates=[*layout.slates, *(slate for _, composition in compositions for slate in composition.slates)],
+        slates=slates,
+        rows=rows,
         branches=[
             main,
             *(
@@ -45,13 +48,10 @@ def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyCho
         branch_salt=rules.branch_salt,
         relaxed=list(dict.fromkeys([*layout.relaxed, *relaxed])),
     )
-    whole = msgspec.structs.replace(whole, propensities=_mixed(whole, whole.slates, rules.slots))
-    if layout.rows is UNSET or rules.rows is UNSET:
+    whole = msgspec.structs.replace(whole, propensities=_mixed(whole, slates, rules.slots))
+    if rows is UNSET or rules.rows is UNSET:
         return whole
-    whole = msgspec.structs.replace(
-        whole, rows=[*layout.rows, *(row for _, composition in compositions for row in composition.rows)]
-    )
-    shares = _mixed(whole, whole.rows or [], [row.name for row in rules.rows])
+    shares = _mixed(whole, rows, [row.name for row in rules.rows])
     return msgspec.structs.replace(whole, row_propensities=shares, shelves=layout_shelves(rules, whole))
 
 

@@ -119,18 +119,15 @@ def guarded(layout: Layout, since_ms: int, reason: str) -> Layout:
     """The layout of an experiment; with a `reason` to fall back, one that shows the baseline to all."""
     if not reason:
         return msgspec.structs.replace(layout, experiment_since=since_ms)
-    if layout.baseline_rows is not UNSET:
-        layout = msgspec.structs.replace(
-            layout,
-            rows=[layout.baseline_rows],
-            row_propensities={row: {shelf: 1.0} for row, shelf in layout.baseline_rows.items()},
-            arranged=UNSET,
-        )
+    rows = layout.baseline_rows
     return msgspec.structs.replace(
         layout,
         policy="baseline",
         slates=[layout.baseline],
         propensities={slot: {item: 1.0} for slot, item in layout.baseline.items()},
+        rows=rows and [rows],
+        row_propensities=rows and {row: {shelf: 1.0} for row, shelf in rows.items()},
+        arranged=UNSET,
         branches=[],
         experiment_since=since_ms,
         guard_rail=reason[:256],

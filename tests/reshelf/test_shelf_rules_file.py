@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from policy.pages.messages import shelf_page
 from reshelf.inspect.prices.preview import preview
-from reshelf.rules import file
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from reshelf.settings import Settings
-from schemas.errors import BadSettings, ReshelfError
+from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Candidates
 from tests.policy.shelf_pages import random_page
@@ -43,21 +42,6 @@ rules:
 """
 
 
-@pytest.fixture(name="composed")
-def every_page_is_composed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if layout workers composed pages with shelves."""
-    monkeypatch.setattr(file, "uncomposed", lambda page: ())
-
-
-def test_a_page_with_shelves_is_refused_while_nobody_composes_it() -> None:
-    said = "pages with shelves cannot be published yet: layout workers do not compose them"
-    assert check(FILE)[1] == [(10, said)]
-    with pytest.raises(BadSettings, match=f"home.yaml, line 10: {said}"):
-        read(FILE, "home.yaml")
-    assert check("page: home\nslots: [a]")[1] == []
-
-
-@pytest.mark.usefixtures("composed")
 def test_a_page_with_shelves_comes_back_as_it_was() -> None:
     (page,) = read(FILE, "home.yaml")
     assert page.slots == ["hero", *(f"row-{row}.{column}" for row in (1, 2) for column in (1, 2, 3, 4))]
@@ -68,7 +52,6 @@ def test_a_page_with_shelves_comes_back_as_it_was() -> None:
     assert [shelf.name for shelf in shelf_page(page, "*", 0).shelves] == ["week", "new", "best"]
 
 
-@pytest.mark.usefixtures("composed")
 @pytest.mark.parametrize("name", ["concepts/rules.md", "start/shelves.md"])
 def test_the_page_in_the_docs_fits(name: str) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
@@ -80,12 +63,9 @@ def test_the_page_in_the_docs_fits(name: str) -> None:
 @given(st.integers(0, 100_000))
 def test_what_can_be_meant_can_be_written_in_a_file(seed: int) -> None:
     page = msgspec.structs.replace(with_declared(random_page(seed).page.page), version=0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(file, "uncomposed", lambda page: ())
-        assert read(written([page]), "file") == [page]
+    assert read(written([page]), "file") == [page]
 
 
-@pytest.mark.usefixtures("composed")
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
@@ -120,7 +100,6 @@ def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, said
     assert (line, said) in [(each.line, each.text[: len(said)]) for each in wrong]
 
 
-@pytest.mark.usefixtures("composed")
 @pytest.mark.parametrize(
     "rule",
     [
@@ -148,20 +127,17 @@ def test_rules_for_shelves_are_refused_on_a_flat_page() -> None:
     assert {each.text for each in wrong} == {"expected a page with `shelves` and `rows`: this rule is about shelves"}
 
 
-@pytest.mark.usefixtures("composed")
 def test_all_that_does_not_fit_is_told_at_once() -> None:
     faulty = FILE.replace("least_columns: 2", "least_columns: x").replace("columns: 4}", "columns: -1}")
     assert [each.line for each in check(faulty.replace("least: 0.2", "least: 2"))[1]] == [8, 12, 17]
 
 
-@pytest.mark.usefixtures("composed")
 def test_what_rules_cost_is_not_told_of_a_page_with_shelves() -> None:
     (page,) = read(FILE, "home.yaml")
     with pytest.raises(ReshelfError, match="page 'home' has shelves"):
         preview(Settings(), page, [], 0)
 
 
-@pytest.mark.usefixtures("composed")
 def test_names_that_no_item_has_are_said_by_shelf() -> None:
     (page,) = read(FILE.replace("name: row-2", "name: Row-1").replace("row: row-2", "row: row-1"), "f")
     shelves = list(page.shelves or ())

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from policy.arrays import Codes, Floats
-from policy.pages.composition import Items, Names, PageComposition, compose_page, declared_order
+from policy.pages.composition import Items, Names, PageComposition, compose_page, declared_page
 from policy.pages.messages import with_rows
 from policy.pages.published import SegmentShelves
 from policy.rules.compiled import CompiledRules
@@ -59,7 +59,8 @@ class ShelfComposer:
         belief = Belief(statistics.posterior(), statistics.click_value, self._bound.score_factor)
         mask = page.candidates.mask(self._page.page.shelf_names)
         self._items = Items(statistics.items, statistics.hashes, mask, belief)
-        self._baseline = declared_order(self._page, self._items, baseline_scores(statistics))
+        scores = baseline_scores(statistics) * self._bound.score_factor
+        self._baseline = declared_page(self._page, self._items, scores)
         holds = published is not None and published.holds(page.rules.version, names.epoch, views)
         self._standing = published if holds else None
         self._fixed = published.codes(self._page) if published and holds else None
@@ -72,17 +73,16 @@ class ShelfComposer:
         if choice.shadow:
             watched = msgspec.structs.replace(choice, name=choice.shadow, exploration_slates=0)
             shadow = self._compose(watched, served.arrangement.rows[: choice.variants]).slates
-        broken = self._baseline.arrangement.broken
         looked_at = self._known.looks.mean(axis=0) * self._known.reach[self._page.row_of]
         return Composition(
-            baseline=self._baseline.slates[0],
+            baseline=self._baseline.slate,
             slates=served.slates,
             propensities=served.propensities,
             shadow=shadow,
-            relaxed=[*served.relaxed, *(f"{rule}: not in the baseline" for rule, _ in broken)],
+            relaxed=[*served.relaxed, *(f"{rule}: not in the baseline" for rule in self._baseline.relaxed)],
             value=SlateValue(served.arrangement.slates, served.scores, looked_at),
             rows=served.rows,
-            baseline_rows=self._baseline.rows[0],
+            baseline_rows=self._baseline.rows,
             row_propensities=served.row_propensities,
         )
 
