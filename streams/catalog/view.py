@@ -17,7 +17,7 @@ import numpy as np
 
 from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
-from policy.pages.messages import offers
+from policy.pages.messages import offers, shelf_problems
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.foreign_content import key_of
@@ -196,6 +196,8 @@ class CatalogView:
         new = None if value is None else _named(decoder(PageRules)(value), "page", page)
         if new == self.rules.get(page):
             return
+        if new and (problem := next(shelf_problems(new), None)):
+            raise BadRecord("invalid", f"{problem.text} - at `{problem.path}`")
         changes.pages.add(page)
         if new is None:
             del self.rules[page], self._indexes[page]

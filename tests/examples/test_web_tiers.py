@@ -177,8 +177,9 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
 
     for at, unit in enumerate(UNITS):
         place = {"slot": "home-1", "item": "tent"} | ({"visible_ms": 1_000 * at} if at else {})
-        seen = event("impression", event_id=f"i-{at}", slots=[place])
-        clicked = event("click", event_id=f"c-{at}", slot="home-1", item="tent")
+        stood = {"rows": {"home": "best"}} if at else {}
+        seen = event("impression", event_id=f"i-{at}", slots=[place | ({"row": "home"} if at else {})], **stood)
+        clicked = event("click", event_id=f"c-{at}", slot="home-1", item="tent", **({"shelf": "best"} if at else {}))
         assert tier.post("/events", [seen, clicked], unit).status_code == 204
         carried = {"kind": "signal", "event_id": f"s-{at}", "signal": "add-to-cart", "item": "tent-red"}
         assert tier.post("/events", [carried], unit).status_code == 204
@@ -237,7 +238,10 @@ def check_events(tier: Tier) -> None:
     purchases = [decoder(Purchase)(message.value() or b"") for message in found[PURCHASES.name]]
     assert {one.unit for one in impressions} == {one.unit for one in clicks} == set(UNITS)
     visible = sorted((one.slots for one in impressions), key=lambda slots: slots[0].visible_ms or 0)
-    assert visible == [[SlotItem("home-1", "tent", at * 1_000 or None)] for at in range(len(UNITS))]
+    expected = [SlotItem("home-1", "tent", at * 1_000 or None, "home" if at else "") for at in range(len(UNITS))]
+    assert visible == [[slot] for slot in expected]
+    for arranged in ([one.rows for one in impressions], [{"home": one.shelf} if one.shelf else {} for one in clicks]):
+        assert sorted(arranged, key=len) == [{}, *[{"home": "best"}] * (len(UNITS) - 1)]
     assert {message.key() for message in found[CLICKS.name]} == {unit.encode() for unit in UNITS}
     assert {abs(one.occurred_at - now_ms()) < 600_000 for one in clicks} == {True}
     origin = {"page": "home", "segment": "cooks", "page_view_id": "v-1", "layout_version": 9, "variant": 1}

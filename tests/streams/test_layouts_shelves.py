@@ -19,7 +19,7 @@ from schemas.codec import decoder, encode
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Branch, Candidates, PageRow, PageRules, PageShelf, PolicyChoice
 from schemas.messages.parameters import PolicyParameters
-from schemas.rules import NotAbove
+from schemas.rules import NotAbove, Pin
 from schemas.topics import CATALOG_ITEMS, PAGE_RULES
 from streams.catalog.item_features import item_features
 from streams.catalog.layouts.arranged import PublishedRows
@@ -219,3 +219,13 @@ def test_counts_moved_along_give_the_layout_that_counts_made_anew_give() -> None
     for seed in (1, 2, 3):
         state = [table(seed), table(seed + 10, traffic=Traffic.HOLDOUT)]
         assert encode(layout(state, of, counts=counts)) == encode(layout(state, of))
+
+
+def test_a_page_that_cannot_be_meant_is_invalid_and_the_one_before_stays() -> None:
+    topics = Topics()
+    topics.put(PAGE_RULES, b"home", RULES)
+    topics.put(
+        PAGE_RULES, b"home", msgspec.structs.replace(RULES, version=8, rules=[Pin(name="p", item="i1", slot="first.1")])
+    )
+    assert topics.invalid == {"page-rules": 1}
+    assert topics.catalog.rules["home"] == RULES
