@@ -15,7 +15,7 @@ from schemas.messages.fields import BASELINE, RETURN
 from schemas.topic import Topic
 from streams.fold.judge import Accepted
 from streams.fold.measure import STAGE_AMOUNTS, Amount, Keying, Measure
-from streams.fold.measures import TABLE_ARRAYS, UNIT_MEASURES, VISIBLE, VISIBLE_CAP_MS, delay_bin
+from streams.fold.measures import PLACED, STANDS, TABLE_ARRAYS, UNIT_MEASURES, VISIBLE, VISIBLE_CAP_MS, delay_bin
 from streams.fold.stages import OF_RETURNS, Causes, Stages, causes_of
 from streams.settings import FoldSettings
 
@@ -152,12 +152,15 @@ class Folder:
     ) -> None:
         """What the fast path has counted; impressions alone."""
         width, (view, unit) = len(UNIT_MEASURES), (number for number, _ in self._bins)
-        for name, cells, units, times in fast_events.counted(applied_offsets):
+        for name, cells, units, times, *of_shelves in fast_events.counted(applied_offsets):
             place = self._place(groups, *name)
             place.table.fast_events = cells
             for number, measure in enumerate(VISIBLE.names if times else ()):
                 amounts = place.table.amounts.setdefault(measure, {})
                 _add(amounts, ((slot, numbers[number]) for slot, numbers in times.items()))
+            for measure, some in zip(_OF_SHELVES, of_shelves, strict=True):
+                if some:
+                    _add(place.table.amounts.setdefault(measure, {}), some.items())
             bins = place.bins
             for at, (views, new_units) in units.items():
                 row = bins.get(at)
@@ -273,6 +276,7 @@ def _timed(events: Iterable[Accepted]) -> Iterator[Any]:
     return (slot for entry in events for slot in entry.event.slots if slot.visible_ms is not None)
 
 
+_OF_SHELVES = STANDS.names[0], PLACED.names[0]
 _EVENT, _ITEM_SLOT = attrgetter("event"), attrgetter("item", "slot")
 _NEW_VIEW, _NEW_UNIT, _NEW_ORDER = map(attrgetter, ("new_view", "new_unit", "new_order"))
 

@@ -117,6 +117,63 @@ def test_plain_impressions_of_known_names_are_all_taken() -> None:
     assert assert_same(ROOMY, records, 100) == 400, "those that bring the names, too"
 
 
+ROWS = ["{}", '{"a": "new"}', '{"a": "new", "b": "sale"}', '{"b": "new"}', '{"c.d": "für dich", "a": "sale"}']
+ODD_ROWS = [
+    *(
+        '{"a": "new", "a": "sale"}',
+        '{"a": ""}',
+        '{"": "new"}',
+        '{"a": 5}',
+        "null",
+        "[]",
+        '{"a"}',
+        '{"a": "new",}',
+        "{,}",
+    ),
+    *('{"%s": "new"}' % ("r" * 61), '{"a": "%s"}' % ("s" * 65), '{"a": "new"}, "rows": {"a": "sale"}'),
+]
+SLOT_ROWS = ["", ', "row": "a"', ', "row": "b"', ', "row": ""', ', "row": "nowhere"']
+ODD_SLOT_ROWS = [', "row": 5', ', "row": null', ', "row": "%s"' % ("r" * 61), ', "row": "a", "row": "b"']
+
+
+def arranged(number: int, rows: str, slots: list[tuple[str, str]], view: int) -> LoggedRecord:
+    """An impression with rows, whose slots have names and perhaps say which row they are in."""
+    event = impression(number, unit="u", page_view_id=f"v{view}", slots=[])
+    places = ", ".join(f'{{"slot": "{slot}", "item": "i{number % 3}"{row}}}' for slot, row in slots)
+    text = json.dumps(event)[:-1].replace('"slots": []', f'"slots": [{places}]')
+    return record(number, (f'{text}, "rows": {rows}}}' if rows else f"{text}}}").encode(), "u")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", *ROWS, *ROWS, *ODD_ROWS]),
+            st.lists(
+                st.tuples(
+                    st.sampled_from(["a.1", "a.2", "b.1", "c.d.1", "plain", ".x", "x."]),
+                    st.sampled_from([*SLOT_ROWS, *SLOT_ROWS, *ODD_SLOT_ROWS]),
+                ),
+                min_size=1,
+                max_size=4,
+            ),
+            st.integers(0, 3),
+        ),
+        max_size=12,
+    ),
+    st.integers(1, 5),
+)
+def test_shelves_are_counted_alike(events: list[tuple[str, list[tuple[str, str]], int]], size: int) -> None:
+    assert_same(ROOMY, [arranged(at, *event) for at, event in enumerate(events)], size)
+
+
+def test_impressions_of_shelves_are_all_taken() -> None:
+    slots = [("a.1", ""), ("plain", ', "row": "b"')]
+    records = [arranged(number, ROWS[number % 5], slots, number) for number in range(200)]
+    assert assert_same(ROOMY, records, 50) == 200, "those that bring the names, too"
+    tight = FOLD.changed(max_slots=3)
+    assert_same(tight, records, 7)
+
+
 @given(
     times=st.lists(
         st.lists(st.sampled_from([None, 0, 1_500, 60_000, 3_600_000, ...]), min_size=1, max_size=4), max_size=40

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from streams.fold import window
 from streams.fold.deltas import CellName
@@ -7,6 +7,8 @@ from streams.fold.fast.path import EventRules
 from streams.fold.names.quota import NewNames
 from streams.kafka.records import Record
 from streams.settings import FoldSettings
+
+Pairs: TypeAlias = dict[tuple[str, str], int]
 
 class RecentNames(window.RecentNames):
     def __init__(self, reach: window.Reach, key: bytes, notes: bool = False) -> None: ...
@@ -24,7 +26,7 @@ class FastEvents:
     def since(self, floor: int) -> int: ...
     def counted(
         self, applied_offsets: list[int] | None
-    ) -> list[tuple[CellName, Cells, dict[int, tuple[int, int]], dict[str, tuple[int, int]]]]: ...
+    ) -> list[tuple[CellName, Cells, dict[int, tuple[int, int]], dict[str, tuple[int, int]], Pairs, Pairs]]: ...
 
 class Cells:
     def __init__(self, fast_path: FastPath) -> None: ...

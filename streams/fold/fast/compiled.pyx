@@ -268,15 +268,22 @@ cdef class FastPath:
         """The place of an event; its cells are written behind those fast_events.  UNKNOWN where a name is."""
         cdef int64_t page = self.known.page(self._bucket(event), page_name)
         cdef int64_t place, item, slot
+        cdef int64_t[MOST_SLOTS] shelves
         cdef uint64_t time
-        cdef int step
+        cdef int step, row
         if page == UNKNOWN:
             return UNKNOWN
         place = self.known.place(page, _traffic(event.variant), _name(_keys, event.segment.at, event.segment.size))
         if place == UNKNOWN:
             return UNKNOWN
         fast_events.make_room(event.shown)
+        for row in range(event.rows):
+            shelves[row] = self.known.name(page, SHELF, &event.shelves[row])
+            if shelves[row] == UNKNOWN:
+                return UNKNOWN
         for step in range(event.shown):
+            row = event.row_of[step]
+            fast_events.shelves[fast_events.cell_count + step] = 0 if row == UNKNOWN else <uint32_t>shelves[row] + 1
             item = self.known.name(page, ITEM, &event.items[step])
             slot = self.known.name(page, SLOT, &event.slots[step])
             if item == UNKNOWN or slot == UNKNOWN:

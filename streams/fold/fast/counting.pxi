@@ -22,6 +22,8 @@ cdef class FastEvents:
     cdef KnownNames known
     cdef CountedEvent *events
     cdef uint64_t *cells
+    # Beside each cell the number of its shelf plus one, or 0 for none.
+    cdef uint32_t *shelves
     cdef Py_ssize_t count, room, cell_count, cell_room
 
     def __cinit__(self, FastPath fast_path):
@@ -30,6 +32,7 @@ cdef class FastEvents:
     def __dealloc__(self):
         free(self.events)
         free(self.cells)
+        free(self.shelves)
 
     def __len__(self):
         return self.count
@@ -48,24 +51,27 @@ cdef class FastEvents:
         if self.cell_count + cells > self.cell_room:
             self.cell_room = (self.cell_room + cells) * 2
             self.cells = <uint64_t *>realloc(self.cells, self.cell_room * sizeof(uint64_t))
-        if self.events == NULL or self.cells == NULL:
+            self.shelves = <uint32_t *>realloc(self.shelves, self.cell_room * sizeof(uint32_t))
+        if self.events == NULL or self.cells == NULL or self.shelves == NULL:
             with gil:
                 raise MemoryError
         return 0
 
     def counted(self, list applied_offsets):
-        """What they add, as [(page, segment, bucket, variant), Cells, bins, times].
+        """What they add, as [(page, segment, bucket, variant), Cells, bins, times, stands, placed].
 
         `variant` stands for its traffic; bins are those of the page, {bin: (new page views, new units)},
         and come with one of its segments.  Times are {slot: (how many, milliseconds)} of the
-        slots whose visible time is known.  Where `applied_offsets` (by group) are given, events below a group's are left out for it.
+        slots whose visible time is known; `stands` are {(slot, shelf): impressions}, and `placed` are
+        {(item, shelf): impressions}.  Where `applied_offsets` (by group) are given, events below a group's are left out for it.
         """
-        cdef Table cells = Table(), bins = Table(), times = Table()
+        cdef Table cells = Table(), bins = Table(), times = Table(), stands = Table(), placed = Table()
         cdef Py_ssize_t at
         cdef uint64_t cell, place_cell
         cdef CellPlace *place
         cdef CountedEvent *event
         cdef uint64_t *next_cell = self.cells
+        cdef uint32_t *next_shelf = self.shelves
         cdef int step
         for at in range(self.count):
             event = &self.events[at]
@@ -78,11 +84,19 @@ cdef class FastEvents:
                         self._count_time(times, event.place, cell)
                         cell &= (<uint64_t>1 << CELL_BITS) - 1
                     _count(cells, place_cell | cell, 1)
+                    if next_shelf[step]:
+                        self._count_shelf(stands, placed, event.place, cell, next_shelf[step] - 1)
             if applied_offsets is None or event.offset >= <int64_t>applied_offsets[place.whole]:
                 cell = (<uint64_t>(place.page * 4 + place.traffic) << 8) | event.unit
                 _count(bins, cell, (<int64_t>(event.marks & 1) << 32) | (event.marks >> 1))
             next_cell += event.cells
-        return self._named(cells, bins, times)
+            next_shelf += event.cells
+        return self._named(cells, bins, times, stands, placed)
+
+    cdef int _count_shelf(self, Table stands, Table placed, int32_t place, uint64_t cell, uint64_t shelf) except -1:
+        cdef uint64_t of_place = <uint64_t>place << CELL_BITS
+        _count(stands, of_place | ((cell & ((1 << NAME_BITS) - 1)) << NAME_BITS) | shelf, 1)
+        return _count(placed, of_place | ((cell >> NAME_BITS) << NAME_BITS) | shelf, 1)
 
     cdef int _count_time(self, Table times, int32_t place, uint64_t cell) except -1:
         cdef uint64_t slot = cell & ((1 << NAME_BITS) - 1)
@@ -102,9 +116,26 @@ cdef class FastEvents:
                 _inner(times_of, entry.name.low >> NAME_BITS)[slot] = numbers
         return times_of
 
-    cdef list _named(self, Table cells, Table bins, Table times):
+    cdef dict _pairs_of(self, Table pairs):
+        """By place and two names."""
+        cdef dict pairs_of = {}
+        cdef list texts = self.known.texts
+        cdef Py_ssize_t at
+        cdef Entry *entry
+        for at in range(pairs.mask + 1 if pairs.used else 0):
+            entry = &pairs.entries[at]
+            if entry.value != UNKNOWN:
+                names = (
+                    texts[(entry.name.low >> NAME_BITS) & ((1 << NAME_BITS) - 1)],
+                    texts[entry.name.low & ((1 << NAME_BITS) - 1)],
+                )
+                _inner(pairs_of, entry.name.low >> CELL_BITS)[names] = entry.value
+        return pairs_of
+
+    cdef list _named(self, Table cells, Table bins, Table times, Table stands, Table placed):
         cdef KnownNames known = self.known
         cdef dict cells_of = {}, whole = {}, times_of = self._times_of(times)
+        cdef dict stands_of = self._pairs_of(stands), placed_of = self._pairs_of(placed)
         cdef Py_ssize_t at
         cdef Entry *entry
         cdef uint64_t number
@@ -126,7 +157,8 @@ cdef class FastEvents:
         for key, value in cells_of.items():
             place = known.places[<int32_t>key]
             bins_of = whole.pop(place.page * 4 + place.traffic, {})
-            rows.append((known.keys[key], value, bins_of, times_of.get(key, {})))
+            shelves_of = stands_of.get(key, {}), placed_of.get(key, {})
+            rows.append((known.keys[key], value, bins_of, times_of.get(key, {}), *shelves_of))
         return rows
 
 

@@ -18,6 +18,8 @@ cdef enum:
     KEY = 0
     ITEM = 1
     SLOT = 2
+    # Names of shelves, which count as slots against the quota.
+    SHELF = 3
 
 
 cdef class KnownNames:
@@ -59,7 +61,7 @@ cdef class KnownNames:
         cdef int step
         if not self.has_room() or <int64_t>room[KEY] < 1:
             return False
-        if <int64_t>room[ITEM] < event.shown or <int64_t>room[SLOT] < event.shown:
+        if <int64_t>room[ITEM] < event.shown or <int64_t>room[SLOT] < event.shown + event.rows:
             return False
         number = self._page(bucket, page)
         if self.place(number, _traffic(event.variant), _of(segment)) == UNKNOWN:
@@ -68,6 +70,8 @@ cdef class KnownNames:
         for step in range(event.shown):
             self._add_name(number, ITEM, &event.items[step], brought)
             self._add_name(number, SLOT, &event.slots[step], brought)
+        for step in range(event.rows):
+            self._add_name(number, SHELF, &event.shelves[step], brought)
         for kind, _ in brought:
             room[kind] -= 1
         new_names.add(offset, bucket, page, brought)
@@ -84,10 +88,12 @@ cdef class KnownNames:
         for shown in event.slots:
             self._add_text(number, ITEM, shown.item)
             self._add_text(number, SLOT, shown.slot)
+        for shelf in event.rows.values():
+            self._add_text(number, SHELF, shelf)
         return 0
 
     cdef bint has_room(self):
-        cdef bint keys = len(self.keys) < 1 << PLACE_BITS, texts = len(self.texts) + 2 * MOST_SLOTS < 1 << NAME_BITS
+        cdef bint keys = len(self.keys) < 1 << PLACE_BITS, texts = len(self.texts) + 3 * MOST_SLOTS < 1 << NAME_BITS
         self.full = self.full or not (keys and texts)
         return not self.full
 
@@ -130,7 +136,8 @@ cdef class KnownNames:
         self.numbers[number] = PageNumber(0, 0)
         self.by_name.put(name, number)
         self.texts.append(_text_of(text))
-        brought.append((kind, self.texts[number]))
+        # As `streams.fold.names.quota.shelf_name` has it.
+        brought.append((SLOT, self.texts[number] + "\n") if kind == SHELF else (kind, self.texts[number]))
         return 0
 
 

@@ -51,7 +51,7 @@ cdef int _leave_out_repeated(RecentNames recent, Event *event, bint new_view, Se
         if not repeated:
             if new < at:
                 event.slots[new], event.items[new] = event.slots[at], event.items[at]
-                event.visible_ms[new] = event.visible_ms[at]
+                event.visible_ms[new], event.row_of[new] = event.visible_ms[at], event.row_of[at]
                 part = parts[new]
                 parts[new], parts[at] = parts[at], part
             new += 1

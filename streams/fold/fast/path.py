@@ -33,8 +33,6 @@ else:
 Limits = dict[str, dict[str, int]]
 KEY_SIZE = 32
 """Bytes of the key of a window's hash."""
-_OF_SHELVES = ("rows", "row")
-"""Fields of impressions that are not plain where they are there."""
 _NO_BOUND = 2**62
 
 
@@ -104,14 +102,15 @@ def fast_events_of(fast_path: FastPath) -> FastEvents:
 
 
 def _limits(message: type[msgspec.Struct]) -> Limits:
-    """Sizes of texts and lists, values of integers: by field."""
+    """Sizes of texts, lists and mappings, values of integers: by field; rows' names and shelves have their own."""
     limits = {}
     kind = msgspec.inspect.type_info(message)
     assert isinstance(kind, msgspec.inspect.StructType)
     for field in kind.fields:
-        if field.encode_name in _OF_SHELVES:
-            continue
-        limits[field.encode_name] = _bounds(_value_of(field.type))
+        value = _value_of(field.type)
+        limits[field.encode_name] = _bounds(value)
+        if isinstance(value, msgspec.inspect.DictType):
+            limits["row_name"], limits["shelf"] = (_bounds(_value_of(of)) for of in (value.key_type, value.value_type))
     return limits
 
 
@@ -126,6 +125,6 @@ def _bounds(kind: msgspec.inspect.Type) -> dict[str, int]:
     if isinstance(kind, msgspec.inspect.IntType):
         least, most = kind.ge, kind.le
     else:
-        assert isinstance(kind, msgspec.inspect.StrType | msgspec.inspect.ListType)
+        assert isinstance(kind, msgspec.inspect.StrType | msgspec.inspect.ListType | msgspec.inspect.DictType)
         least, most = kind.min_length or 0, kind.max_length
     return {"least": -_NO_BOUND if least is None else int(least), "most": _NO_BOUND if most is None else int(most)}

@@ -17,6 +17,10 @@ cdef struct Limits:
     Limit slot
     Limit item
     Limit visible_ms
+    Limit row
+    Limit rows
+    Limit row_name
+    Limit shelf
 
 cdef struct Event:
     Text event_id
@@ -31,6 +35,12 @@ cdef struct Event:
     Text[MOST_SLOTS] items
     # How long each was visible (ms); UNTIMED where the event does not say.
     int64_t[MOST_SLOTS] visible_ms
+    # The row that each names, if it does, and which of the event's rows it is in; UNKNOWN for none.
+    Text[MOST_SLOTS] slot_rows
+    int[MOST_SLOTS] row_of
+    int rows
+    Text[MOST_SLOTS] row_names
+    Text[MOST_SLOTS] shelves
 
 cdef struct Row:
     Text value
@@ -42,6 +52,7 @@ cdef enum:
     # The bits of an impression's fields, and that of one which is none of them.
     ALL_FIELDS = 511
     UNKNOWN_FIELD = 512
+    ROWS_FIELD = 1024
     UNTIMED = -1
 
 
@@ -83,12 +94,13 @@ cdef bint _time(Cursor *cursor, int64_t *visible_ms, Limit limit) noexcept nogil
 
 
 cdef inline bint _shown_one(
-    Cursor *cursor, Text *slot, Text *item, int64_t *visible_ms, Limits *limits
+    Cursor *cursor, Text *slot, Text *item, int64_t *visible_ms, Text *row, Limits *limits
 ) noexcept nogil:
-    """A slot and its item, each once, and how long it was visible if that is said."""
+    """A slot and its item, each once, and how long it was visible, and its row, if that is said."""
     cdef Text key
     cdef int have = 0
     visible_ms[0] = UNTIMED
+    row.size = 0
     if not _takes(cursor, 123):
         return False
     while _text(cursor, &key) >= 0 and _takes(cursor, 58):
@@ -104,8 +116,11 @@ cdef inline bint _shown_one(
             if have & 4 or not _time(cursor, visible_ms, limits.visible_ms):
                 return False
             have |= 4
-        elif _is(&key, b"row", 3) or not _pass(cursor, 0):
-            # Shelves are counted in Python.
+        elif _is(&key, b"row", 3):
+            if have & 8 or not _limited(cursor, row, limits.row):
+                return False
+            have |= 8
+        elif not _pass(cursor, 0):
             return False
         if not _takes(cursor, 44):
             return have & 3 == 3 and _takes(cursor, 125)
@@ -119,13 +134,58 @@ cdef bint _shown(Cursor *cursor, Event *event, Limits *limits) noexcept nogil:
     if not _takes(cursor, 91):
         return False
     while at < MOST_SLOTS:
-        if not _shown_one(cursor, &event.slots[at], &event.items[at], &event.visible_ms[at], limits):
+        if not _shown_one(
+            cursor, &event.slots[at], &event.items[at], &event.visible_ms[at], &event.slot_rows[at], limits
+        ):
             return False
         at += 1
         event.shown = at
         if not _takes(cursor, 44):
             return _takes(cursor, 93) and _fits(event.shown, limits.slots)
     return False
+
+
+cdef int _row_at(Event *event, Text *name) noexcept nogil:
+    """Which of the rows has a name; UNKNOWN for none."""
+    cdef int at
+    for at in range(event.rows):
+        if _is(name, event.row_names[at].at, event.row_names[at].size):
+            return at
+    return UNKNOWN
+
+
+cdef bint _rows(Cursor *cursor, Event *event, Limits *limits) noexcept nogil:
+    """Rows with their shelves, each once."""
+    cdef Text name, shelf
+    if not _takes(cursor, 123):
+        return False
+    if _takes(cursor, 125):
+        return _fits(0, limits.rows)
+    while event.rows < MOST_SLOTS and _limited(cursor, &name, limits.row_name) and _takes(cursor, 58):
+        if not _limited(cursor, &shelf, limits.shelf) or _row_at(event, &name) != UNKNOWN:
+            return False
+        event.row_names[event.rows], event.shelves[event.rows] = name, shelf
+        event.rows += 1
+        if not _takes(cursor, 44):
+            return _takes(cursor, 125) and _fits(event.rows, limits.rows)
+    return False
+
+
+cdef void _find_rows(Event *event) noexcept nogil:
+    """Which row each slot is in: the one that it names, or the part of its own name before the last full stop."""
+    cdef Text row
+    cdef int at
+    for at in range(event.shown):
+        event.row_of[at] = UNKNOWN
+        if event.rows == 0:
+            continue
+        row = event.slot_rows[at]
+        if row.size == 0:
+            row = event.slots[at]
+            while row.size > 0 and row.at[row.size - 1] != 46:
+                row.size -= 1
+            row.size = max(row.size - 1, 0)
+        event.row_of[at] = _row_at(event, &row)
 
 
 cdef int _field(Cursor *cursor, Text *key, Event *event, Limits *limits) noexcept nogil:
@@ -150,7 +210,7 @@ cdef int _field(Cursor *cursor, Text *key, Event *event, Limits *limits) noexcep
     if _is(key, b"slots", 5):
         return 256 if _shown(cursor, event, limits) else 0
     if _is(key, b"rows", 4):
-        return 0
+        return ROWS_FIELD if _rows(cursor, event, limits) else 0
     return UNKNOWN_FIELD if _pass(cursor, 0) else 0
 
 
@@ -159,13 +219,15 @@ cdef bint _impression(Text value, char *spare, Event *event, Limits *limits) noe
     cdef Cursor cursor = Cursor(value.at, value.at + value.size, spare)
     cdef Text key
     cdef int have = 0, bit
+    event.rows = 0
     if not _takes(&cursor, 123):
         return False
     while _text(&cursor, &key) >= 0 and _takes(&cursor, 58):
         bit = _field(&cursor, &key, event, limits)
-        if bit == 0 or have & bit & ALL_FIELDS:
+        if bit == 0 or have & bit & (ALL_FIELDS | ROWS_FIELD):
             return False
         have |= bit
         if not _takes(&cursor, 44):
+            _find_rows(event)
             return have & ALL_FIELDS == ALL_FIELDS and _takes(&cursor, 125) and cursor.at == cursor.end
     return False
