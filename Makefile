@@ -55,7 +55,7 @@ generated: $(VENV)/.test
 	$(BIN)/python -m policy.vectors > policy/vectors.json
 	$(BIN)/python -m tools.licences
 
-$(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx streams/state/arrays/kernel.pyx streams/state/arrays/numbering.pxi
+$(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx policy/slates/lists.pxi streams/state/arrays/kernel.pyx streams/state/arrays/numbering.pxi
 	@python=$$(tools/find-python $(PYTHON)) && echo "Installing into $(VENV) with $$python: a minute or two, once ..." \
 		&& $$python -m venv $(VENV)
 	@$(PIP) --upgrade pip

@@ -11,7 +11,7 @@ import numpy as np
 from policy.arrays import Bools, Codes, Floats, Hashes
 from policy.pages.compiled import CompiledPage
 from policy.pages.drawing import Arrangement, ItemScores, ShelfScores, arrange
-from policy.pages.fitting import ShelfFit
+from policy.pages.model.fitting import ShelfFit
 from policy.rules.compiled import CompiledRules
 from policy.slates.arrangement import named, named_propensities
 from policy.slates.fill import fill

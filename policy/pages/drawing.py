@@ -15,6 +15,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes, Indices
 from policy.pages.compiled import CompiledPage
 from policy.pages.holding import broken, lacking
+from policy.slates.compiled import BUILT, scan
 
 ROUNDS = 3
 """How often rows are drawn again for exposure to hold."""
@@ -63,12 +64,14 @@ def arrange(
     candidates: Bools,
     hashes: Hashes,
     rows: Codes | None = None,
+    built: bool = BUILT,
 ) -> Arrangement:
     """The pages of all variants; `candidates` bool[H, A] are what shelves may show, `hashes` [A] those of items.
 
-    With `rows` int32[V, R] shelves stand as they say, and items alone are drawn.
+    With `rows` int32[V, R] shelves stand as they say, and items alone are drawn.  `built` says whether the compiled
+    code makes lists of items, which gives the same sooner.
     """
-    drawing = _Drawing(page, scores, shelves, candidates, hashes)
+    drawing = _Drawing(page, scores, shelves, candidates, hashes, built)
     if rows is not None:
         return drawing.draw(rows, free=False)
     fixed = np.tile(page.pins, (drawing.variants, 1))
@@ -123,9 +126,15 @@ class _Drawing:
     """The best items of each shelf in each variant, `lists` int32[V, H, L], best first, -1 behind the last."""
 
     def __init__(
-        self, page: CompiledPage, scores: ItemScores, shelves: ShelfScores, candidates: Bools, hashes: Hashes
+        self,
+        page: CompiledPage,
+        scores: ItemScores,
+        shelves: ShelfScores,
+        candidates: Bools,
+        hashes: Hashes,
+        built: bool = BUILT,
     ) -> None:
-        self.page, self.shelves = page, shelves
+        self.page, self.shelves, self._built = page, shelves, built
         self.items, self.variants = scores.clicks.shape
         self._by_hash = np.argsort(page.hashes, kind="stable")
         # A shelf with fewer columns than the row has its first ones, however they are looked at.
@@ -142,13 +151,22 @@ class _Drawing:
         length = len(page.row_of) + int(page.columns.max(axis=0)[page.keeps].sum())
         lists = np.full((self.variants, len(candidates), min(self.items, length)), EMPTY, dtype=np.int32)
         values = np.zeros(lists.shape)
-        ordered = _Ordered.of(scores.clicks, hashes)
-        for shelf, mask in enumerate(candidates):
+        masks = np.ascontiguousarray(candidates).view(np.uint8)
+        # Orders may be worth another amount on each shelf, which is another order of items.
+        several = len(candidates) if scores.sales is not None else 1
+        for shelf in range(several):
+            whole = scores.clicks
             if scores.sales is not None:
                 orders = 1.0 if self.shelves.orders is None else self.shelves.orders[:, shelf]
-                ordered = _Ordered.of(scores.clicks + scores.sales * orders, hashes)
-            items, own = ordered.among(mask, lists.shape[2])
-            lists[:, shelf, : items.shape[1]], values[:, shelf, : items.shape[1]] = items, own
+                whole = scores.clicks + scores.sales * orders
+            ordered = _Ordered.of(whole, hashes)
+            those = range(shelf, shelf + 1) if scores.sales is not None else range(len(candidates))
+            if self._built:
+                scan.best_items(lists, values, ordered.items, ordered.scores, masks, those.start, those.stop)
+                continue
+            for other in those:
+                items, own = ordered.among(candidates[other], lists.shape[2])
+                lists[:, other, : items.shape[1]], values[:, other, : items.shape[1]] = items, own
         return lists, values
 
     def draw(self, fixed: Codes, *, free: bool = True) -> Arrangement:
@@ -191,6 +209,9 @@ class _Drawing:
 
     def _renew(self, state: _State, which: Bools) -> None:
         """The best items of shelves, where bool[V, H] says so, of those that are left for them."""
+        if self._built:
+            scan.best_left(state.tops, state.values, self._lists, self._values, state.owners, which.view(np.uint8))
+            return
         variants, shelves = np.nonzero(which)
         columns, length = state.tops.shape[2], self._lists.shape[2]
         state.tops[variants, shelves], state.values[variants, shelves] = EMPTY, 0.0

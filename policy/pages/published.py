@@ -10,9 +10,9 @@ import numpy as np
 from policy.arrays import Floats
 from policy.pages.compiled import CompiledPage
 from policy.pages.composition import Shelves
-from policy.pages.factors import Factors
-from policy.pages.fitting import OrderFactors, ShelfFit
-from policy.pages.looks import Looks
+from policy.pages.model.factors import Factors
+from policy.pages.model.fitting import OrderFactors, ShelfFit
+from policy.pages.model.looks import Looks
 from schemas.messages.parameters import Factor, ShelvesFit
 
 ALL = "*"

@@ -26,6 +26,23 @@ def top(
     order: NDArray[np.intp],
     best: NDArray[np.float64],
 ) -> None: ...
+def best_items(
+    lists: NDArray[np.int32],
+    values: NDArray[np.float64],
+    items: NDArray[np.intp],
+    scores: NDArray[np.float64],
+    masks: NDArray[np.uint8],
+    first: int,
+    end: int,
+) -> None: ...
+def best_left(
+    tops: NDArray[np.int32],
+    top_values: NDArray[np.float64],
+    lists: NDArray[np.int32],
+    values: NDArray[np.float64],
+    owners: NDArray[np.int32],
+    which: NDArray[np.uint8],
+) -> None: ...
 def beta(
     draws: NDArray[np.float64],
     a: NDArray[np.float64],

@@ -286,3 +286,6 @@ def beta(
             root = root if root > 0.0 else 0.0
             total = hits + b[arm] * (root * root * root)
             draws[arm, variant] = hits / total if total > 0.0 else middle
+
+
+include "lists.pxi"

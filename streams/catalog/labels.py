@@ -69,7 +69,7 @@ class ItemsByLabel:
 
     def among(self, declared: Iterable[Candidates]) -> Iterable[ItemFacts]:
         """The items that may fit any: those that pass the filter of each that the fewest do; all where none is set."""
-        groups = [self._among(one) for one in declared]
+        groups = [self._among(offer) for offer in declared]
         if len(groups) == 1:
             return groups[0]
         return {item.item: item for group in groups for item in group}.values()
@@ -101,7 +101,7 @@ class PagesByLabel:
     def put(self, page: str, declared: Iterable[Candidates], blocks: Sequence[str]) -> None:
         """A page was declared, perhaps anew, with what each of its shelves may show."""
         self.remove(page)
-        labels = [label for one in declared for label in min(_filters(one), key=self._crowd, default=[ANY])]
+        labels = [label for offer in declared for label in min(_filters(offer), key=self._crowd, default=[ANY])]
         self._labels[page] = [*labels, *(("item", block) for block in blocks)]
         for kind, name in self._labels[page]:
             self._pages[kind].setdefault(name, set()).add(page)

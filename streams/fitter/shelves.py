@@ -10,9 +10,9 @@ import numpy as np
 from policy.model.examination import VisibleTimes
 from policy.model.fitting import PageCounts
 from policy.pages.compiled import CompiledPage
-from policy.pages.counts import ShelfCounts
-from policy.pages.fitting import OrderFactors, ShelfFit, fit_orders, fit_shelves
 from policy.pages.messages import shelf_page
+from policy.pages.model.counts import ShelfCounts
+from policy.pages.model.fitting import OrderFactors, ShelfFit, fit_orders, fit_shelves
 from policy.pages.published import shelves_fit
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import ShelvesFit

@@ -20,4 +20,5 @@ application.
 - `publisher`: publishing layouts: history first, then `layouts`, then what is known of the newest
   one
 - `schedule`: which key is composed next: a pure object, the time comes in with every call
+- `slates`: from what is known of a page and segment to slates
 """

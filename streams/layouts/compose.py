@@ -91,9 +91,7 @@ def compose_valued(
     candidates every slate is empty.  On a page with shelves these stay as `published` where they still hold.
     """
     rules, parameters = page.rules, page.parameters
-    statistics = statistics_of(segment, state, page, settings, weighted_counts)
-    z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
-    inputs = Inputs(statistics, Names(rules.page, segment, epoch), z, weighted_counts.rules(page, segment, now_ms))
+    inputs = _inputs(segment, state, page, settings, epoch, weighted_counts, now_ms)
     composer = composer_of(page, inputs, weighted_counts.views, now_ms, published)
     values: list[SlateValue] = []
 
@@ -131,6 +129,21 @@ def compose_valued(
     if isinstance(composer, ShelfComposer):
         layout = composer.with_rows(layout, composition)
     return Composed(with_branches(layout, rules, composition_of) if rules.branches else layout, values)
+
+
+def _inputs(
+    segment: str,
+    state: KeyState,
+    page: Page,
+    settings: LayoutSettings,
+    epoch: int,
+    weighted_counts: WeightedCounts,
+    now_ms: int,
+) -> Inputs:
+    rules = page.rules
+    statistics = statistics_of(segment, state, page, settings, weighted_counts)
+    z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
+    return Inputs(statistics, Names(rules.page, segment, epoch), z, weighted_counts.rules(page, segment, now_ms))
 
 
 def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:

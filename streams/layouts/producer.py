@@ -73,8 +73,7 @@ class LayoutProducer:
         for result in ("published", "unchanged", "held", "withdrawn", "refused", "stopped"):
             metrics.add("reshelf_layouts_total", result, by=0)
         self._catalog = catalog
-        self._state = state
-        self._settings = settings
+        self._state, self._settings = state, settings
         self._clock = clock or Clock()
         self._assigned, self._wake = asyncio.Event(), asyncio.Event()
         self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._list_again)

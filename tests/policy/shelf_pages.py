@@ -10,9 +10,9 @@ from policy.hashes import arm_hashes
 from policy.model.posteriors import Beta
 from policy.pages.compiled import CompiledPage
 from policy.pages.composition import Items, Names, Shelves
-from policy.pages.counts import ShelfCounts
 from policy.pages.declaration import Row, Shelf, ShelfPage
-from policy.pages.fitting import fit_shelves
+from policy.pages.model.counts import ShelfCounts
+from policy.pages.model.fitting import fit_shelves
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule
 from policy.slates.scoring import Belief
 

@@ -19,6 +19,7 @@ from policy.pages.declaration import Row, Shelf, ShelfPage
 from policy.pages.drawing import Arrangement, ItemScores, ShelfScores, arrange
 from policy.pages.period import is_over
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule
+from policy.slates.compiled import BUILT
 from policy.slates.composition import Statistics, compose
 from policy.slates.scoring import POLICIES, Belief
 from schemas.messages.pages import PolicyChoice
@@ -280,3 +281,29 @@ def test_shelves_stand_still_until_page_views_have_grown_enough() -> None:
     assert not is_over(10_999, 10_000)
     assert is_over(11_000, 10_000)
     assert is_over(1_005_000, 1_000_000)
+
+
+@pytest.mark.skipif(not BUILT, reason="policy.slates.scan was not built: is there a C compiler and Python's headers?")
+@EXAMPLES
+@given(SEEDS, st.booleans(), st.sampled_from([0.0, 0.2, 1.0]))
+def test_compiled_lists_of_items_are_those_of_numpy(seed: int, sold: bool, odd: float) -> None:
+    """Scores may be equal, infinite or no numbers."""
+    drawn, rng = random_page(seed), np.random.default_rng(seed)
+    page, size = drawn.page, len(drawn.items.names)
+
+    def scores() -> Floats:
+        drawn = rng.integers(0, 5, (size, 4)).astype(np.float64)
+        return np.where(rng.random(drawn.shape) < odd, rng.choice([np.nan, -np.inf, np.inf], drawn.shape), drawn)
+
+    rows, shelves, _ = page.shape
+    orders = rng.uniform(0.5, 2.0, (4, shelves)) if sold else None
+    shelf_scores = ShelfScores(drawn.shelves.weights, rng.uniform(0.5, 2.0, (4, rows, shelves)), orders)
+    with np.errstate(invalid="ignore", over="ignore"):
+        of_items = ItemScores(scores(), scores() if sold else None)
+        built, plain = (
+            arrange(page, of_items, shelf_scores, drawn.items.candidates, drawn.items.hashes, built=which)
+            for which in (True, False)
+        )
+    assert np.array_equal(built.rows, plain.rows)
+    assert np.array_equal(built.slates, plain.slates)
+    assert built.broken == plain.broken

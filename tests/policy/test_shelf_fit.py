@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from policy.arrays import Codes, Floats
 from policy.model.examination import examination, fit_examination
 from policy.pages.compiled import CompiledPage
-from policy.pages.counts import ShelfCounts, reach
 from policy.pages.declaration import Row, Shelf, ShelfPage
-from policy.pages.fitting import fit_orders, fit_shelves
-from policy.pages.looks import Looks, move_looks
+from policy.pages.model.counts import ShelfCounts, reach
+from policy.pages.model.fitting import fit_orders, fit_shelves
+from policy.pages.model.looks import Looks, move_looks
 from policy.simulation.pages.race import opened
 from policy.simulation.pages.world import PageShape, PageWorld
 from tests.policy.shelf_pages import flat_page

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.pages.composition import Shelves
-from policy.pages.counts import ShelfCounts
-from policy.pages.fitting import OrderFactors, fit_orders, fit_shelves
+from policy.pages.model.counts import ShelfCounts
+from policy.pages.model.fitting import OrderFactors, fit_orders, fit_shelves
 from policy.pages.published import SegmentShelves, shelves_fit
 from schemas.messages.parameters import ShelvesFit
 from tests.policy.shelf_pages import random_page

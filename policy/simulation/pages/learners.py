@@ -20,8 +20,8 @@ from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.priors import arm_priors, fitted
 from policy.pages.compiled import CompiledPage
 from policy.pages.composition import Items, Names, Shelves, compose_page
-from policy.pages.counts import ShelfCounts, by_row, reach
-from policy.pages.fitting import ShelfFit, fit_shelves
+from policy.pages.model.counts import ShelfCounts, by_row, reach
+from policy.pages.model.fitting import ShelfFit, fit_shelves
 from policy.pages.period import is_over
 from policy.simulation.pages.world import PageWorld
 from policy.slates.scoring import Belief

@@ -9,9 +9,9 @@ import numpy as np
 from policy.arrays import Bools, Codes, Floats, Indices
 from policy.hashes import arm_hashes
 from policy.pages.compiled import CompiledPage
-from policy.pages.counts import ShelfCounts
 from policy.pages.declaration import Row, Shelf, ShelfPage
 from policy.pages.drawing import ItemScores, ShelfScores, arrange
+from policy.pages.model.counts import ShelfCounts
 from policy.simulation.shop import Offer, Shape, Shop
 
 KINDS = {"carousel": 0.7, "grid": 0.97}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from policy.arrays import Floats, Ints
-from policy.pages.segment_counts import SegmentCounts
+from policy.pages.model.segment_counts import SegmentCounts
 from streams.catalog.candidates import CandidateSet, places_in
 from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic

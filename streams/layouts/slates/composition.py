@@ -55,7 +55,7 @@ class ShelfComposer:
         statistics, names, self._z, self._bound = inputs
         self._names, self._views = names, views
         self._page = page.compiled(names.segment, now_ms)
-        self._known = SegmentShelves.of(self._page, page.shelves_fit, names.segment)
+        self._fitted = SegmentShelves.of(self._page, page.shelves_fit, names.segment)
         belief = Belief(statistics.posterior(), statistics.click_value, self._bound.score_factor)
         mask = page.candidates.mask(self._page.page.shelf_names)
         self._items = Items(statistics.items, statistics.hashes, mask, belief)
@@ -73,7 +73,7 @@ class ShelfComposer:
         if choice.shadow:
             watched = msgspec.structs.replace(choice, name=choice.shadow, exploration_slates=0)
             shadow = self._compose(watched, served.arrangement.rows[: choice.variants]).slates
-        looked_at = self._known.looks.mean(axis=0) * self._known.reach[self._page.row_of]
+        looked_at = self._fitted.looks.mean(axis=0) * self._fitted.reach[self._page.row_of]
         return Composition(
             baseline=self._baseline.slate,
             slates=served.slates,
@@ -100,4 +100,4 @@ class ShelfComposer:
 
     def _compose(self, choice: PolicyChoice, rows: Codes | None) -> PageComposition:
         z = self._z[..., : choice.variants]
-        return compose_page(self._page, self._items, self._known.shelves, choice, self._names, self._bound, rows, z)
+        return compose_page(self._page, self._items, self._fitted.shelves, choice, self._names, self._bound, rows, z)

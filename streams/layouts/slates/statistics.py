@@ -90,13 +90,13 @@ class _Counts(NamedTuple):
         impressions, clicks = weighted_counts.impressions, weighted_counts.clicks
         return cls(*(counts[of] / ONE for of in (Traffic.LEARNED, Traffic.HOLDOUT) for counts in (impressions, clicks)))
 
-    def looked_at(self, sums: ShelfSums, known: SegmentShelves) -> _Counts:
+    def looked_at(self, sums: ShelfSums, shelves: SegmentShelves) -> _Counts:
         """Those looked at in full, whatever the slot; what the holdout saw by how slots are looked at on average.
 
         Whatever was clicked was looked at.
         """
-        examined = sums.counts(self.impressions).examined(known.looks, known.added)
-        of_holdout = self.holdout_impressions * known.looks.mean(axis=0)
+        examined = sums.counts(self.impressions).examined(shelves.looks, shelves.added)
+        of_holdout = self.holdout_impressions * shelves.looks.mean(axis=0)
         return _Counts(
             np.maximum(examined, self.clicks),
             self.clicks,

@@ -1,7 +1,7 @@
 """How likely the slots of rows are looked at: by row, by column of the shelf's kind, and each slot's own part.
 
 Clicks tell it, and impressions hold what came into view, so this is of slots in view; how often rows come
-into view is their reach (`policy.pages.counts`).  What has few clicks is drawn to what is above it: a slot to
+into view is their reach (`policy.pages.model.counts`).  What has few clicks is drawn to what is above it: a slot to
 its row and column, those to a curve whose steepness all of them together tell (`policy.model.examination`).
 In an order that never changes a row's clicks are mostly those of its shelf's title, so shelves that always stand in
 the same row have no part in the fit of rows.
@@ -18,7 +18,7 @@ from policy.model.examination import examination, move_curve
 from policy.model.interest import damping
 from policy.model.strength import fit_strength
 from policy.pages.compiled import CompiledPage
-from policy.pages.counts import by_row
+from policy.pages.model.counts import by_row
 
 OWN = 40.0
 """The shape of slots' own parts where nothing tells it, in expected clicks."""

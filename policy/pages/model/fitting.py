@@ -16,10 +16,10 @@ from policy.arrays import Floats
 from policy.model.attraction import Levels, begin, fit_levels
 from policy.model.examination import SETTLED, examination, fit_examination
 from policy.pages.compiled import CompiledPage
-from policy.pages.counts import ShelfCounts, reach
-from policy.pages.factors import Factors, move_factors
-from policy.pages.looks import Looks, move_looks
-from policy.pages.segment_counts import SegmentCounts
+from policy.pages.model.counts import ShelfCounts, reach
+from policy.pages.model.factors import Factors, move_factors
+from policy.pages.model.looks import Looks, move_looks
+from policy.pages.model.segment_counts import SegmentCounts
 
 TURNS, NEARER_TURNS = 12, 3
 """Turns of items, looks and factors, at most: from the beginning, and from an earlier fit."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats, Indices
-from policy.pages.counts import ShelfCounts
+from policy.pages.model.counts import ShelfCounts
 
 
 class SegmentCounts(NamedTuple):

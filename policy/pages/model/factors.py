@@ -16,7 +16,7 @@ from policy.model.attraction import Levels, begin, fit_levels
 from policy.model.interest import damping
 from policy.model.strength import fit_strength
 from policy.pages.compiled import CompiledPage
-from policy.pages.counts import by_row
+from policy.pages.model.counts import by_row
 
 SPOT = 100.0
 """The shape of what a shelf differs by from row to row where nothing tells it, in expected clicks."""
