@@ -40,7 +40,7 @@ _STOP_LIMIT_S = 20.0
 class Contender:
     """`batch` 0 is Reshelf itself, by that many `workers`, compiled or in Python; for others see `bench.peers`.
 
-    Of Reshelf it is the `role`, and the events of `topic` are counted.
+    Of Reshelf it is the `role`, and the events of `topic` are counted; others are run by `module`.
     """
 
     name: str
@@ -49,10 +49,11 @@ class Contender:
     compiled: bool = True
     role: Literal["learner", "attribution"] = "learner"
     topic: Topic = IMPRESSIONS
+    module: str = "bench.peers"
 
     def command(self) -> list[str]:
         if self.batch:
-            return [sys.executable, "-m", "bench.peers", self.name, str(self.batch)]
+            return [sys.executable, "-m", self.module, self.name, str(self.batch)]
         return [sys.executable, "-m", "reshelf", "worker", self.role]
 
     def marks(self, settings: Settings) -> list[str]:
