@@ -120,8 +120,8 @@ def _signals_text(rates: SignalRates) -> str:
         f"signals: {rates.signals_per_s:,}/s credited ({signal} µs of processor each), {rates.credits_per_s:,}/s "
         f"counted ({credit} µs), beside {rates.impressions_per_s:,} impressions/s ({impression} µs): "
         f"x{ratios['signals_ratio']}; purchases {rates.purchases_per_s:,}/s ({purchase} µs): "
-        f"x{ratios['purchases_ratio']}; "
-        f"bound of reading and writing alone {rates.bound_per_s:,} signals/s ({bound} µs): x{ratios['signals_bound_ratio']}"
+        f"x{ratios['purchases_ratio']}; bound, reading and writing alone: {rates.bound_per_s:,} signals/s "
+        f"({bound} µs): x{ratios['signals_bound_ratio']}"
     )
 
 
