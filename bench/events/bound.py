@@ -37,15 +37,13 @@ def run(kafka: KafkaSettings, redis: RedisSettings, batch: int) -> None:
     producer = Producer(
         dict(confluent_producer_config(kafka)) | {"linger.ms": LINGER_MS, "delivery.report.only.error": True}
     )
-    topic, mark, source = kafka.prefix + CREDITS.name, GroupKeys(redis.namespace, 0).watermark(WRITTEN), SIGNALS.name
+    topic, mark = kafka.prefix + CREDITS.name, GroupKeys(redis.namespace, 0).watermark(WRITTEN)
     value, client, total = encode(next(credits_of_signals(1))), redis_sync_client(redis), 0
     while True:
         for message in consumer.consume(batch, 0.05):
             if message.error() is None:
-                headers = [(SOURCE_HEADERS[source], b"%d" % message.offset()), (APPENDED_HEADER, _appended(message))]
-                producer.produce(
-                    topic, value, message.key(), message.partition(), headers=headers, on_delivery=_refused
-                )
+                partition, headers = message.partition() or 0, _headers(message)
+                producer.produce(topic, value, message.key(), partition, headers=headers, on_delivery=_refused)
                 total += 1
         producer.poll(0)
         while len(producer) > WAITING:
@@ -53,8 +51,10 @@ def run(kafka: KafkaSettings, redis: RedisSettings, batch: int) -> None:
         client.set(mark, Watermark(total - len(producer)).encode())
 
 
-def _appended(message: Message) -> bytes:
-    return b"%d" % message.timestamp()[1]
+def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:
+    """Those of a credit."""
+    offset, time_ms = message.offset() or 0, message.timestamp()[1]
+    return [(SOURCE_HEADERS[SIGNALS.name], b"%d" % offset), (APPENDED_HEADER, b"%d" % time_ms)]
 
 
 def _refused(error: KafkaError | None, message: Message) -> None:

@@ -97,7 +97,8 @@ def measure_signals(
     timings = time_rounds([OURS, CREDITING, SIGNALLED, BOUGHT, BOUND], rounds, timed)
     rates = [round(timing.events_per_s) for timing in timings.values()]
     spent = [round(timing.processor_us, 2) for timing in timings.values()]
-    return SignalRates(count, *rates, processor_us=spent)
+    impression, credit, signal, purchase, bounding = rates
+    return SignalRates(count, impression, credit, signal, purchase, bounding, spent)
 
 
 def _publish_logs(logs: Mapping[str, Sequence[Settings]], count: int, settled_after_s: float) -> None:
