@@ -96,6 +96,7 @@ class _Mark(NamedTuple):
 def time_contender(contender: Contender, settings: Settings, events: int, limit_s: float) -> Timing:
     """Its work over the whole log of `events`, or over the first `limit_s` seconds of it.
 
+    A log that is written at the first look already is timed from the contender's start.
     The contender writes into a namespace of its own, which is gone afterwards.
     Raises ReshelfError when it ends or does not begin.
     """
@@ -139,10 +140,11 @@ def _watched(
     names = contender.marks(settings)
     first: _Mark | None = None
     began = time.perf_counter()
+    start = _mark(client, processes, began, 0)
     while all(process.poll() is None for process in processes):
         now, at = time.perf_counter(), _position(client, names)
         if first is None and at:
-            first = _mark(client, processes, now, at)
+            first = start if at >= events else _mark(client, processes, now, at)
         if first is not None and at > first.events and (at >= events or now - first.at > limit_s):
             return first.timing(_mark(client, processes, now, at))
         if first is None and now - began > _START_LIMIT_S:
