@@ -66,7 +66,9 @@ def pipeline(
     with how many times as much Reshelf takes, and in Redis.  Below are what each contender
     guarantees.  A last line has signals, in rounds of their own: how many a second
     attribution credits and a learner counts, and how many purchases attribution decides,
-    beside impressions (signals_ratio: that of the slower step).  A run takes a few minutes,
+    beside impressions (signals_ratio: that of the slower step).  Its bound is what reading
+    a signal and writing a credit comes to in Python before anything is judged, kept and
+    written exactly once (signals_bound_ratio).  A run takes a few minutes,
     more with slow peers.  It writes to topics of its own, but wants a broker and Redis that
     nobody else uses: --broker starts them.  Pathway is under the Business Source License,
     which lets anybody run it for a measurement.
@@ -113,12 +115,13 @@ def _plain_rates(rates: SignalRates) -> dict[str, Any]:
 
 def _signals_text(rates: SignalRates) -> str:
     ratios = rates.ratios()
-    impression, credit, signal, purchase = rates.processor_us
+    impression, credit, signal, purchase, bound = rates.processor_us
     return (
         f"signals: {rates.signals_per_s:,}/s credited ({signal} µs of processor each), {rates.credits_per_s:,}/s "
         f"counted ({credit} µs), beside {rates.impressions_per_s:,} impressions/s ({impression} µs): "
         f"x{ratios['signals_ratio']}; purchases {rates.purchases_per_s:,}/s ({purchase} µs): "
-        f"x{ratios['purchases_ratio']}"
+        f"x{ratios['purchases_ratio']}; bound, reading and writing alone: {rates.bound_per_s:,} signals/s "
+        f"({bound} µs): x{ratios['signals_bound_ratio']}"
     )
 
 

@@ -1,6 +1,7 @@
 """How fast events get from the log into the state.
 
 - `attribution`: what attribution takes for a click and for a purchase, and how its memory grows
+- `bound`: how fast a Python process brings signals from the log into credits at all, without deciding anything
 - `fold_paths`: what names of any script and fields of a producer's own cost the compiled fold,
   against plain events
 - `log`: logs to measure on, published now: impressions of one size, and events of any kind

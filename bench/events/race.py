@@ -40,7 +40,7 @@ _STOP_LIMIT_S = 20.0
 class Contender:
     """`batch` 0 is Reshelf itself, by that many `workers`, compiled or in Python; for others see `bench.peers`.
 
-    Of Reshelf it is the `role`, and the events of `topic` are counted.
+    Of Reshelf it is the `role`, and the events of `topic` are counted; others are run by `module`.
     """
 
     name: str
@@ -49,10 +49,11 @@ class Contender:
     compiled: bool = True
     role: Literal["learner", "attribution"] = "learner"
     topic: Topic = IMPRESSIONS
+    module: str = "bench.peers"
 
     def command(self) -> list[str]:
         if self.batch:
-            return [sys.executable, "-m", "bench.peers", self.name, str(self.batch)]
+            return [sys.executable, "-m", self.module, self.name, str(self.batch)]
         return [sys.executable, "-m", "reshelf", "worker", self.role]
 
     def marks(self, settings: Settings) -> list[str]:
@@ -95,6 +96,7 @@ class _Mark(NamedTuple):
 def time_contender(contender: Contender, settings: Settings, events: int, limit_s: float) -> Timing:
     """Its work over the whole log of `events`, or over the first `limit_s` seconds of it.
 
+    A log that is written at the first look already is timed from the contender's start.
     The contender writes into a namespace of its own, which is gone afterwards.
     Raises ReshelfError when it ends or does not begin.
     """
@@ -138,10 +140,11 @@ def _watched(
     names = contender.marks(settings)
     first: _Mark | None = None
     began = time.perf_counter()
+    start = _mark(client, processes, began, 0)
     while all(process.poll() is None for process in processes):
         now, at = time.perf_counter(), _position(client, names)
         if first is None and at:
-            first = _mark(client, processes, now, at)
+            first = start if at >= events else _mark(client, processes, now, at)
         if first is not None and at > first.events and (at >= events or now - first.at > limit_s):
             return first.timing(_mark(client, processes, now, at))
         if first is None and now - began > _START_LIMIT_S:

@@ -1,6 +1,7 @@
 """Signals a second from the log into the state, beside impressions: attribution credits, and the learner counts.
 
-Purchases, which attribution decides by the same steps, say how much of that is how attribution works at all.
+Purchases, which attribution decides by the same steps, say how much of that is how attribution works at all, and
+`bench.events.bound` what reading signals and writing credits costs before anything is decided.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ CREDITED = 0.9
 """The share of signals and purchases on an item that their unit clicked."""
 LATER = 1_000
 """Clicks of the end of the log, for every partition some."""
-CREDITING, SIGNALLED, BOUGHT = (
+CREDITING, SIGNALLED, BOUGHT, BOUND = (
     Contender("credits", topic=CREDITS),
     Contender("signals", role="attribution", topic=SIGNALS),
     Contender("purchases", role="attribution", topic=PURCHASES),
+    Contender("bound", batch=2_000, topic=SIGNALS, module="bench.events.bound"),
 )
 
 
@@ -37,6 +39,7 @@ CREDITING, SIGNALLED, BOUGHT = (
 class SignalRates:
     """Events a second, medians over the rounds: the learner's impressions and credits, what attribution decides.
 
+    `bound_per_s` is what reading a signal and writing a credit comes to, without any decision.
     `processor_us` are microseconds of processor for one of each, in the order of the rates.
     """
 
@@ -45,11 +48,17 @@ class SignalRates:
     credits_per_s: int
     signals_per_s: int
     purchases_per_s: int
+    bound_per_s: int
     processor_us: Sequence[float] = ()
 
     def ratios(self) -> dict[str, float]:
-        """Rates against that of impressions: of signals until they are counted, of each step, and of purchases."""
-        steps = {"credits": self.credits_per_s, "attribution": self.signals_per_s, "purchases": self.purchases_per_s}
+        """Rates against that of impressions: of signals until they are counted, of each step, and of all others."""
+        steps = {
+            "credits": self.credits_per_s,
+            "attribution": self.signals_per_s,
+            "purchases": self.purchases_per_s,
+            "signals_bound": self.bound_per_s,
+        }
         ratios = {f"{name}_ratio": rate / self.impressions_per_s for name, rate in steps.items()}
         slowest = min(ratios["credits_ratio"], ratios["attribution_ratio"])
         return {name: round(ratio, 3) for name, ratio in ({"signals_ratio": slowest} | ratios).items()}
@@ -58,13 +67,14 @@ class SignalRates:
 def measure_signals(
     impressions: Settings, own: Callable[[str], Settings], sizes: tuple[int, int], rounds: int, folder: Path, say: Say
 ) -> SignalRates:
-    """Time all four in turn, attribution over fewer events than the learner, as `sizes` say.
+    """Time all five in turn, attribution over fewer events than the others, as `sizes` say.
 
     The topic of `impressions` is filled; `own` makes topics of a name, and attribution keeps clicks in `folder`.
     """
     events, count = sizes
-    counted = own(CREDITING.name)
-    publish(counted.kafka, CREDITS, _credits(events))
+    counted, bound = own(CREDITING.name), own(BOUND.name)
+    publish(counted.kafka, CREDITS, credits_of_signals(events))
+    publish(bound.kafka, SIGNALS, signals(events))
     attribution = impressions.attribution
     logs = {
         contender.name: [
@@ -74,20 +84,21 @@ def measure_signals(
         for contender in (SIGNALLED, BOUGHT)
     }
     _publish_logs(logs, count, (attribution.grace_ms + attribution.clock_skew_ms) / 1_000)
-    settings = {OURS.name: repeat(impressions), CREDITING.name: repeat(counted)} | {
+    settings = {OURS.name: repeat(impressions), CREDITING.name: repeat(counted), BOUND.name: repeat(bound)} | {
         name: iter(of_rounds) for name, of_rounds in logs.items()
     }
 
     def timed(contender: Contender) -> Timing:
-        size = events if contender.role == "learner" else count
+        size = count if contender.role == "attribution" else events
         timing = time_contender(contender, next(settings[contender.name]), size, LIMIT_S)
         say(f"signals: {contender.name} {timing.events_per_s:,.0f} events/s, {timing.processor_us:.2f} µs of processor")
         return timing
 
-    timings = time_rounds([OURS, CREDITING, SIGNALLED, BOUGHT], rounds, timed)
-    impression, credit, signal, purchase = (round(timing.events_per_s) for timing in timings.values())
+    timings = time_rounds([OURS, CREDITING, SIGNALLED, BOUGHT, BOUND], rounds, timed)
+    rates = [round(timing.events_per_s) for timing in timings.values()]
     spent = [round(timing.processor_us, 2) for timing in timings.values()]
-    return SignalRates(count, impression, credit, signal, purchase, spent)
+    impression, credit, signal, purchase, bounding = rates
+    return SignalRates(count, impression, credit, signal, purchase, bounding, spent)
 
 
 def _publish_logs(logs: Mapping[str, Sequence[Settings]], count: int, settled_after_s: float) -> None:
@@ -137,7 +148,8 @@ def purchases(count: int) -> Iterator[Purchase]:
         yield Purchase(f"p-{number}", _now(), unit, f"order-{number}", "EUR", [PurchaseLine(item, 1, 1_000)])
 
 
-def _credits(count: int) -> Iterator[Credit]:
+def credits_of_signals(count: int) -> Iterator[Credit]:
+    """What attribution publishes for signals that follow their click at once."""
     for number, click in enumerate(clicks(count)):
         time_ms = click.occurred_at
         signal = Signal(event_id=f"s-{number}", occurred_at=time_ms, unit=click.unit, kind=KIND, item=click.item)

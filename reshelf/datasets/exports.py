@@ -25,6 +25,7 @@ from reshelf.dialects.rows import rows
 from reshelf.topics import admin
 from schemas.codec import encode
 from schemas.errors import BadSettings
+from schemas.messages.events import Purchase
 from schemas.topic import Topic
 from streams.settings import KafkaSettings
 from streams.sorted_rows import Row, SortedRows
@@ -55,10 +56,16 @@ class Export:
         self._by_id = _sorted(folder / "by-id")
         self._orders = OrderVisitors(folder / "by-order")
 
-    def read(self, files: Sequence[Path], on_row: Callable[[], None]) -> None:
-        """Take over the rows of files; raises `BadSettings` for a file that cannot be read, and if no row fits."""
+    def read(self, files: Sequence[Path], on_row: Callable[[], None], before: Iterable[Purchase] = ()) -> None:
+        """Take over the rows of files; raises `BadSettings` for a file that cannot be read, and if no row fits.
+
+        `before` are orders that were imported earlier.  They are read only where a row lacks its visitor, who may be
+        that of one of them.
+        """
         for file in files:
             self._by_id.add(self._rows(file, on_row))
+        if self._orders.has_strays:
+            self._orders.add_before(before)
         self._by_id.add(self._joined())
         if not self.report.items:
             raise BadSettings("\n".join(["no row can be imported", *self.report.lines()]))

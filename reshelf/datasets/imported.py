@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.codec import encode, encode_key
-from schemas.errors import Transient
+from schemas.codec import decoder, encode, encode_key
+from schemas.errors import BadRecord, Transient
 from schemas.messages.catalog import CatalogItem
-from schemas.messages.events import Click, Impression
+from schemas.messages.events import Click, Impression, Purchase
 from schemas.messages.pages import PageRules
 from schemas.topic import Topic
-from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES
+from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, PURCHASES
 from streams.kafka.clients import confluent_producer_config
-from streams.kafka.reader import partitions, reader, to_the_end
+from streams.kafka.reader import partitions, partitions_if_any, reader, to_the_end
 from streams.settings import KafkaSettings
 
 TIMEOUT_S = 30.0
@@ -43,6 +44,17 @@ def _event_id(value: bytes) -> str:
         return msgspec.json.decode(value, type=_Identified).event_id
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
+
+
+def held_orders(kafka: KafkaSettings) -> Iterator[Purchase]:
+    """The orders in `events-purchases`, as it is now; none where there is no such topic."""
+    decode = decoder(Purchase)
+    with reader(kafka) as consumer:
+        for message in to_the_end(consumer, partitions_if_any(consumer, kafka.prefix + PURCHASES.name)):
+            value = message.value()
+            if message.error() is None and value is not None:
+                with contextlib.suppress(BadRecord):
+                    yield decode(value)
 
 
 class Publisher:

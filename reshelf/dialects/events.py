@@ -25,6 +25,10 @@ TOPIC_OF: Mapping[type[Event], Topic] = {
     Return: RETURNS,
 }
 """Where events go, in the order in which those of one moment do."""
+BY_ORDER = (
+    ", or import the order that has it, with this or before; earlier orders are looked up in the topics when events "
+    "are published, and with --check or --output by --orders alone"
+)
 
 
 def mapped(read: Read, row: Mapping[str, Any], options: Options) -> Mapped:
@@ -58,7 +62,7 @@ def _fault_of(entry: Entry) -> LeftOut | None:
         return None
     step = f"send {words.unit}" + ("" if "reshelf_unit" in words.unit else ", or reshelf_unit")
     of_order = action.kind in ("purchase", "return")
-    step += ", or import the order that has it, too" if of_order else "; visitors who did not consent may have none"
+    step += BY_ORDER if of_order else "; visitors who did not consent may have none"
     error = LeftOut(f"{action.source} without {words.unit}: no visitor", step)
     if of_order and action.order:
         return error

@@ -139,8 +139,8 @@ export interface ReturnLine {
  *
  * `line` is its number among the lines of the purchase that count.  `bought` and `nth` name the line
  * of the order, with `bought` empty where it is the clicked item.  A click converts once: `repeat` says that it
- * had converted before, with lines of `earlier` in all.  `via` are the kinds of signals that came between
- * the click and the order, with the time from the first one of each to the order.
+ * had converted before, with lines of `earlier` in all.  `via` are all kinds of signals that its click
+ * was credited with by the order, with the time from the first one of each to the order.
  */
 export interface Conversion {
   event_id: string;

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policy.attribution.clicks import CreditRule
 from policy.attribution.plain import LogEntry, Logs, Outcomes, plain_outcomes
@@ -57,6 +61,49 @@ def test_an_order_goes_to_the_click_that_its_cart_was_credited_to() -> None:
     assert (by_cart.click_id, by_cart.via) == ("first", {"add-to-cart": 200})
     (by_click,) = outcomes(clicks, *events, stage="").conversions
     assert (by_click.click_id, by_click.via) == ("later", {"view": 50})
+
+
+def test_a_view_of_one_click_is_not_on_the_way_from_another_one() -> None:
+    """The view counts for the click that led to it, the order and its cart for the later one."""
+    clicks = [click("a", 100), click("b", 300)]
+    of_all = outcomes(clicks, cart("v", 150, kind="view"), cart("s", 350), order("o", 400, line()))
+    assert [(each.click_id, each.kind) for each in of_all.credits] == [("a", "view"), ("b", "add-to-cart")]
+    (conversion,) = of_all.conversions
+    assert (conversion.click_id, conversion.via) == ("b", {"add-to-cart": 50})
+
+
+KINDS = ("view", "wish", "add-to-cart")
+_moments = st.integers(0, 60).map(lambda step: 25 * step)
+_items = st.sampled_from(["shoe-red", "shoe-blue"])
+
+
+@given(
+    st.lists(st.tuples(_moments, _items), max_size=5),
+    st.lists(st.tuples(_moments, _items, st.sampled_from(KINDS)), max_size=8),
+    st.lists(st.tuples(_moments, _items), max_size=4),
+    st.sampled_from(["", *KINDS]),
+)
+def test_an_order_names_all_kinds_of_signals_that_its_click_had_by_then(
+    clicked: list[tuple[int, str]],
+    sent: list[tuple[int, str, str]],
+    bought: list[tuple[int, str]],
+    stage: str,
+) -> None:
+    """Whatever its stage, and no kind of another click: so a stage never has more orders behind it than signals."""
+    clicks = [click(f"c{at}", time, item) for at, (time, item) in enumerate(sorted(clicked))]
+    signals = [cart(f"s{at}", time, item, kind) for at, (time, item, kind) in enumerate(sorted(sent))]
+    orders = [order(f"o{at}", time, line(item)) for at, (time, item) in enumerate(sorted(bought))]
+    of_all = outcomes(clicks, *signals, *orders, stage=stage)
+    for conversion in of_all.conversions:
+        assert conversion.via == {
+            credit.kind: conversion.occurred_at - credit.occurred_at
+            for credit in of_all.credits
+            if credit.click_id == conversion.click_id and credit.occurred_at <= conversion.occurred_at
+        }
+    signalled = Counter((credit.click_id, credit.kind) for credit in of_all.credits)
+    led_on = Counter((each.click_id, kind) for each in of_all.conversions if not each.repeat for kind in each.via)
+    assert max(signalled.values(), default=0) <= 1
+    assert led_on <= signalled
 
 
 def test_a_click_gets_a_kind_of_signal_once() -> None:

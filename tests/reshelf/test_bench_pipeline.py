@@ -52,16 +52,22 @@ def test_pipeline_counts_a_bare_loop_and_itself() -> None:
     assert told["slot_impressions_per_s"] == found["events_per_s"] == found["rates"]["reshelf"] > 0
     rates = told["signals"]
     assert rates["events"] == 3_000
-    assert min(rates[f"{name}_per_s"] for name in ("impressions", "credits", "signals", "purchases")) > 0
-    assert len(rates["processor_us"]) == 4
+    assert min(rates[f"{name}_per_s"] for name in ("impressions", "credits", "signals", "purchases", "bound")) > 0
+    assert len(rates["processor_us"]) == 5
     assert told["signals_ratio"] == min(told["credits_ratio"], told["attribution_ratio"])
     assert told["purchases_ratio"] == pytest.approx(rates["purchases_per_s"] / rates["impressions_per_s"], abs=1e-3)
 
 
 def test_the_ratio_of_signals_is_that_of_the_slower_step() -> None:
-    ratios = SignalRates(10, 1_000, credits_per_s=500, signals_per_s=100, purchases_per_s=50).ratios()
-    assert ratios == {"signals_ratio": 0.1, "credits_ratio": 0.5, "attribution_ratio": 0.1, "purchases_ratio": 0.05}
-    assert SignalRates(10, 1_000, 50, 100, 50).ratios()["signals_ratio"] == 0.05
+    ratios = SignalRates(10, 1_000, credits_per_s=500, signals_per_s=100, purchases_per_s=50, bound_per_s=400).ratios()
+    assert ratios == {
+        "signals_ratio": 0.1,
+        "credits_ratio": 0.5,
+        "attribution_ratio": 0.1,
+        "purchases_ratio": 0.05,
+        "signals_bound_ratio": 0.4,
+    }
+    assert SignalRates(10, 1_000, 50, 100, 50, 400).ratios()["signals_ratio"] == 0.05
 
 
 def test_most_signals_and_purchases_follow_a_click_of_their_own() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ from schemas.codec import encode_key
 from schemas.dead_letters import DeadLetter
 from schemas.messages.layouts import Layout
 from schemas.topic import Topic
-from schemas.topics import CLICKS, DEAD_LETTERS, EVENT_TOPICS, LAYOUTS, LAYOUTS_HISTORY
+from schemas.topics import CLICKS, DEAD_LETTERS, EVENT_TOPICS, LAYOUTS, LAYOUTS_HISTORY, RETURNS
 from streams.kafka.records import TopicPartition
 from tests.reshelf.test_drill_unfinished import SlowStore
 
@@ -218,6 +219,25 @@ def test_a_remedy_that_does_not_work_is_reported(
     follow_manual(environment, CLICKS, monkeypatch)
     assert len(environment.workers.gave_up) == 1 and "does not work" in environment.workers.gave_up[0]
     assert not environment.switching
+
+
+@pytest.mark.usefixtures("stands")
+def test_a_topic_that_has_grown_is_noticed_as_late_as_other_faults_let_workers_read(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.operator = Scripted(tmp_path, [])
+    now = 0.0
+    monkeypatch.setattr(partitions, "time", SimpleNamespace(time=lambda: now, monotonic=lambda: now))
+    monkeypatch.setattr(partitions, "grow", lambda kafka, topics, count: None)
+    remedy = Remedy(environment, RETURNS)
+    for seconds in (0.0, 300.0):
+        now = seconds
+        with pytest.raises(OSError, match="no attribution has refused"):
+            remedy.go_on()
+    assert not environment.workers.gave_up
+    now = 901.0
+    remedy.go_on()
+    assert environment.workers.gave_up == ["attribution: did not notice that events-returns has grown"]
 
 
 @pytest.mark.usefixtures("stands")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reshelf.datasets.exports import Export
     from reshelf.dialects.action import Items, Options
     from reshelf.settings import Settings
+    from schemas.messages.events import Purchase
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -43,6 +44,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=FILE,
     help="Products of Shopify as JSON lines, as for the catalog: they say the handles of what orders name by number.",
 )
+@click.option(
+    "--orders",
+    multiple=True,
+    type=FILE,
+    help="Earlier orders as JSON lines of events-purchases, such as --output writes: they say whose is what names an "
+    "order and no visitor. Those of the topic are known.",
+)
 @click.option("--segment", default="all", show_default=True, help="The segment of rows that name none.")
 @click.option(
     "--learned",
@@ -66,6 +74,7 @@ def events(
     dialect: str,
     items: Items,
     products: Path | None,
+    orders: tuple[Path, ...],
     segment: str,
     learned: bool,
     prefix: str | None,
@@ -82,20 +91,22 @@ def events(
     Example: reshelf import events export.jsonl --dialect ga4 --check
     """
     from reshelf.datasets.exports import Export, require_free
+    from reshelf.datasets.importing import own_settings
 
     if output is not None:
         require_free(output)
     options = _options(front.settings, dialect, items, products, segment, learned)
+    own = None if only_check or output is not None else own_settings(front.settings, prefix, dialect)
     with tempfile.TemporaryDirectory(prefix="reshelf-import-") as folder:
         export = Export(dialect, options, Path(folder))
         with progress("rows") as on_row:
-            export.read(files, on_row)
-        if only_check:
-            counts, said = Counter[str](), f"{export.count():,} events would be imported"
-        elif output is not None:
+            export.read(files, on_row, _before(own, orders))
+        if own is not None:
+            counts, said = _publish(own, dialect, export)
+        elif output is not None and not only_check:
             counts, said = _write(output, export)
         else:
-            counts, said = _publish(front.settings, dialect, prefix, export)
+            counts, said = Counter[str](), f"{export.count():,} events would be imported"
     done = "written" if output is not None else "published"
     content = {"dialect": dialect, done: dict(counts), **export.as_json()}
     front.answer(content, "\n".join([said, *export.lines()]))
@@ -130,11 +141,21 @@ def _write(folder: Path, export: Export) -> tuple[Counter[str], str]:
     return counts, f"{counts.total():,} events written to {folder}"
 
 
-def _publish(settings: Settings, dialect: str, prefix: str | None, export: Export) -> tuple[Counter[str], str]:
-    from reshelf.datasets.exports import publish
-    from reshelf.datasets.importing import how_to_learn, own_settings
+def _before(own: Settings | None, files: tuple[Path, ...]) -> Iterator[Purchase]:
+    """Orders that were imported before: those of files, and of the topic that is written to, if any is."""
+    from reshelf.datasets.imported import held_orders
+    from reshelf.datasets.order_visitors import orders_in
 
-    own = own_settings(settings, prefix, dialect)
+    for file in files:
+        yield from orders_in(file)
+    if own is not None:
+        yield from held_orders(own.kafka)
+
+
+def _publish(own: Settings, dialect: str, export: Export) -> tuple[Counter[str], str]:
+    from reshelf.datasets.exports import publish
+    from reshelf.datasets.importing import how_to_learn
+
     counts = publish(own.kafka, dialect, export)
     replay = f"replay --into {own.redis.namespace[-27:].strip('-')}-past --reattribute"
     return counts, (

@@ -38,7 +38,8 @@ READERS = {
     CREDITS.name: ("learner",),
 }
 """Who must notice that a topic has grown."""
-NOTICED_S = 90.0
+NOTICED_S = 900.0
+"""So long a role has to notice: other faults may keep it from reading at all."""
 REQUEST_S = 15.0
 BEFORE_S, MOST_DOUBLINGS = 20.0, 12
 """So long before partitions were added the replay ends; where the swap is refused, twice as long the next time."""
