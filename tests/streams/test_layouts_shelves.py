@@ -16,7 +16,7 @@ from msgspec import UNSET
 from policy.assignment import slate_chances
 from policy.items import ItemFacts
 from schemas.codec import decoder, encode
-from schemas.messages.layouts import Layout
+from schemas.messages.layouts import Arranged, Layout
 from schemas.messages.pages import Branch, Candidates, PageRow, PageRules, PageShelf, PolicyChoice
 from schemas.messages.parameters import PolicyParameters
 from schemas.rules import NotAbove, Pin
@@ -161,6 +161,8 @@ def test_what_is_known_of_a_published_layout_has_its_rows() -> None:
     latest = latest_layout_of(encode(made))
     assert latest.rows == PublishedRows.of(made)
     assert latest.rows is not None and latest.rows.codes(page().compiled("s", 0)).shape == (4, 2)
+    again = msgspec.structs.replace(made, arranged=Arranged(0, 1.5))
+    assert latest_layout_of(encode(again)).fingerprint != latest.fingerprint, "a period that begins is published"
     swapped = msgspec.structs.replace(made, rows=[*reversed(rows_of(made))])
     assert latest_layout_of(encode(swapped)).fingerprint != latest.fingerprint
 

@@ -106,6 +106,9 @@ def latest_layout_of(value: bytes) -> LatestLayout:
     for part in (content.rows, content.baseline_rows, content.shelves):
         if bytes(part):
             digest.update(b"\n" + bytes(part))
+    if content.arranged is not UNSET:
+        # A new decision begins a period, also where it is the same as the one before.
+        digest.update(b"\n%r" % content.arranged.views)
     return LatestLayout(
         content.version,
         content.produced_at,
