@@ -130,10 +130,13 @@ class Merger:
         if not merges:
             return 0
         pipeline = self._store.redis.pipeline(transaction=False)
-        for loaded in merges:
-            names, arguments = _call(self._store.keys[loaded.merge.group], loaded)
+        calls = [_call(self._store.keys[loaded.merge.group], loaded) for loaded in merges]
+        for names, arguments in calls:
             pipeline.eval(_SCRIPT, len(names), *names, *arguments)
         replies = await translate_errors(pipeline.execute)
+        for (names, _), reply in zip(calls, replies, strict=True):
+            # Nothing is left of their plain arrays, so nobody needs to remember which names these had.
+            self._store.directories.forget(names if reply else ())
         return sum(len(loaded.tables) - 1 for loaded, reply in zip(merges, replies, strict=True) if reply)
 
     async def _clock(self, keys: GroupKeys) -> tuple[str, int]:

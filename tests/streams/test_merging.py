@@ -123,6 +123,25 @@ def clicks_of(tables: Sequence[Table]) -> Counter[tuple[range, str]]:
     return clicks
 
 
+def test_names_of_tables_that_were_merged_are_remembered_no_more(redis: SyncRedis, redis_url: str) -> None:
+    """Else a worker would hold those of all days that it has seen; events that are late bring theirs back."""
+
+    async def work(state: State) -> None:
+        def remembered() -> list[int]:
+            keys = {day: TableKey("p", "s", day * 1_000, Traffic.LEARNED) for day in DAYS}
+            return [day for day in DAYS if state.store.keys[0].table("items", keys[day]) in state.store.directories]
+
+        await state.fill()
+        assert remembered() == list(DAYS)
+        await state.merge()
+        alone = [day for day in DAYS if len(span_of(day * 1_000, NOW, FOLD)) == 1]
+        assert 0 < len(remembered()) <= len(alone) < len(DAYS)
+        await state.count(DAYS[0])
+        assert await state.rows() == state.plain_rows(NOW)
+
+    with_state(redis_url, work)
+
+
 def test_merging_changes_how_many_tables_there_are_and_nothing_else(redis: SyncRedis, redis_url: str) -> None:
     async def work(state: State) -> None:
         await state.fill()
