@@ -870,6 +870,8 @@ export interface Layout {
   /** Row to shelf for `baseline`. */
   baseline_rows?: Record<string, string>;
   row_propensities?: Record<string, Record<string, number>>;
+  /** When `rows` were decided, on a page with shelves. */
+  arranged?: Arranged;
   /** The shelves that `rows` and `baseline_rows` name. */
   shelves?: Record<string, LayoutShelf>;
 }
@@ -880,6 +882,17 @@ export interface LayoutBranch {
   policy: string;
   share: number;
   variants: number;
+}
+
+/**
+ * When the shelves of a layout were decided: in the layout of a version, with so many page views counted then.
+ *
+ * They stand still from there until enough came for another decision; items go on living within them.
+ */
+export interface Arranged {
+  /** Grows with every publication. */
+  version: number;
+  views: number;
 }
 
 /** What a renderer needs to know of a shelf beside its items. */
