@@ -77,7 +77,7 @@ def test_a_period_is_over_once_as_many_page_views_came_as_it_is_long(since: floa
 
 
 def test_an_explanation_has_what_is_published_and_what_was_counted() -> None:
-    counts = replace(table(1), counts=table(1).counts | {"shelf_revenue": np.full((len(SLOTS), len(SHELVES)), 70)})
+    counts = replace(table(1), counts={**table(1).counts, "shelf_revenue": np.full((len(SLOTS), len(SHELVES)), 70)})
     published = layout([counts], page(), EPOCH)
     assert published.row_propensities and published.baseline_rows
     for at, shelf in enumerate(SHELVES):

@@ -76,10 +76,10 @@ class ShelfEvidence:
                 cells = places_in(table.slots, slots), places_in(table.shelves, shelves)
                 add_weighted(table, "shelf_revenue", *cells, [(revenue, weight_of[table.buckets])])
         at = shelves[shelf]
-        impressions, *others = (
+        impressions, clicks, orders, amounts = (
             by_row(compiled, those[:, at] / ONE) for those in (sums.impressions, sums.clicks, sums.conversions, revenue)
         )
-        return cls(impressions, *others, _apart(sums.placed / ONE, at, impressions))
+        return cls(impressions, clicks, orders, amounts, _apart(sums.placed / ONE, at, impressions))
 
 
 def _apart(placed: Floats, at: int, of_rows: Floats) -> Apart:
