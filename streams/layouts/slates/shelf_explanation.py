@@ -191,7 +191,7 @@ def _rows(
     counted: ShelfEvidence,
     on_page: ShelfEvidence,
 ) -> Iterator[ShelfInRow]:
-    known, fit = SegmentShelves.of(compiled, page.shelves_fit, segment), page.shelves_fit
+    of_segment, fit = SegmentShelves.of(compiled, page.shelves_fit, segment), page.shelves_fit
     shares = published.row_propensities or {} if published else {}
     number = compiled.page.shelf_names.index(shelf)
     for at, row in enumerate(compiled.page.rows):
@@ -202,8 +202,8 @@ def _rows(
             row=row.name,
             allowed=bool(compiled.allowed[at, number]),
             share=shares.get(row.name, {}).get(shelf, 0.0),
-            reach=float(known.reach[at]),
-            look=float(known.looks[number, compiled.slots[at, :width]].mean()),
+            reach=float(of_segment.reach[at]),
+            look=float(of_segment.looks[number, compiled.slots[at, :width]].mean()),
             factor=FactorInterval.of(*stored) if stored and is_told else None,
             impressions=float(counted.impressions[at]),
             clicks=float(counted.clicks[at]),

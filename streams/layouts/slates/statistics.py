@@ -84,8 +84,8 @@ def looks(page: Page, segment: str, statistics: Statistics) -> Floats:
     """
     if not page.rules.has_shelves:
         return statistics.examination
-    known = SegmentShelves.of(page.compiled(segment, 0), page.shelves_fit, segment)
-    return np.asarray(known.looks.mean(axis=0))
+    shelves = SegmentShelves.of(page.compiled(segment, 0), page.shelves_fit, segment)
+    return np.asarray(shelves.looks.mean(axis=0))
 
 
 class _Counts(NamedTuple):
