@@ -11,4 +11,9 @@ SHARE, LEAST_VIEWS, MOST_VIEWS = 0.1, 250, 5_000
 
 def is_over(views: float, since: float, share: float = SHARE, most: float = MOST_VIEWS) -> bool:
     """Whether a period that began at `since` page views ends at `views`."""
-    return views - since >= min(max(share * since, LEAST_VIEWS), most)
+    return views - since >= length(since, share, most)
+
+
+def length(since: float, share: float = SHARE, most: float = MOST_VIEWS) -> float:
+    """How many more page views a period takes that began at so many."""
+    return min(max(share * since, LEAST_VIEWS), most)

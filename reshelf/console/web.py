@@ -22,7 +22,7 @@ from reshelf.console.access_control import COOKIE, AccessControl
 from reshelf.console.live_view import LiveView, State, live_view
 from reshelf.console.views.arms import arms
 from reshelf.console.views.experiment import experiment
-from reshelf.console.views.explanation import why
+from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
@@ -122,7 +122,9 @@ class Console:
 
     async def _why(self, request: web.Request) -> dict[str, Any]:
         cell = request.query.get("slot", ""), request.query.get("item", "")
-        rules = self._rules(request)
+        rules, shelf = self._rules(request), request.query.get("shelf", "")
+        if shelf and rules.has_shelves:
+            return dict(await why_shelf(self._view, self._state(), rules, _segment(request), shelf, _now_ms()))
         return dict(await why(self._view, self._state(), rules, _segment(request), cell, _now_ms()))
 
     async def _rules_content(self, request: web.Request) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from reshelf.terminal.tables import table
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import LeftOut, SignalFit, VisitFit
+from streams.catalog.page import Key
 from streams.catalog.sales.summary import CLICK, ORDER, StageSummary
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
@@ -50,10 +51,14 @@ def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Expla
 def explain_now(
     catalog: CatalogView, state: KeyState, settings: Settings, page: str, segment: str, now_ms: int
 ) -> Explanation:
-    """The layout of a declared page as it would be made now: in the epoch of now, and as published ones fell back."""
+    """The layout of a declared page as it would be made now: in the epoch of now, and as published ones fell back.
+
+    Shelves stand where the published layout has them, for as long as they stand still.
+    """
     epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
     fell_back = fallen(catalog.published, settings.experiment).get(page, "")
-    return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms, fell_back)
+    rows = catalog.latest_layout(Key(page, segment)).rows
+    return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms, fell_back, rows)
 
 
 def declared(catalog: CatalogView, page: str) -> PageRules:
@@ -90,6 +95,7 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
         "policy": explanation.layout.policy,
         "guard_rail": explanation.layout.guard_rail,
         "examination": explanation.examination,
+        "rows": explanation.layout.row_propensities or {},
         "relaxed": explanation.layout.relaxed,
         "signals": msgspec.to_builtins(explanation.signals),
         "returns": msgspec.to_builtins(explanation.returns),
@@ -103,16 +109,19 @@ def listing(explanation: Explanation) -> RenderableType:
     """The likeliest arms, one a line."""
     if not explanation.arms:
         return "the page has no candidates: no available item of the catalog fits them (`reshelf rules show`)"
-    head = ["item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "rules"]
+    head = ["item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "shelves", "rules"]
     rows = [_row(arm) for arm in explanation.arms[:LISTED]]
-    if not any(row[-1] for row in rows):
-        head, rows = head[:-1], [row[:-1] for row in rows]
+    for column in ("rules", "shelves"):
+        at = head.index(column)
+        if not any(row[at] for row in rows):
+            head, rows = head[:at] + head[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
     left = len(explanation.arms) - LISTED
     notes = [f"and {left} more items"] if left > 0 else []
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
     notes += [f"relaxed: {text}" for text in explanation.layout.relaxed]
     return Group(
         table(head, rows, spare=len(head) - 6),
+        *row_lines(explanation),
         *notes,
         *aligned(visit_rows(explanation.visits)),
         *stage_lines(explanation),
@@ -129,8 +138,22 @@ def _row(arm: Arm) -> tuple[str, ...]:
         f"{arm.click_rate:.2%}",
         f"{arm.low:.2%} - {arm.high:.2%}",
         places or "-",
+        _shelves(arm),
         "; ".join(arm.rules),
     )
+
+
+def _shelves(arm: Arm) -> str:
+    """The shelves that may show an arm, those that do first, each with its share of slates."""
+    ordered = sorted(arm.shelves.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{name} {share:.0%}" if share else name for name, share in ordered)
+
+
+def row_lines(explanation: Explanation) -> Iterator[str]:
+    """Which shelves stand in the rows of a page, one row a line; nothing where it has none."""
+    for row, shares in (explanation.layout.row_propensities or {}).items():
+        ordered = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
+        yield f"row {row}: " + ", ".join(f"{shelf} {share:.0%}" for shelf, share in ordered)
 
 
 def story(arm: Arm) -> str:
@@ -139,7 +162,7 @@ def story(arm: Arm) -> str:
     parts = ", ".join(f"{name} {part:+.2f}" for name, part in prior.features.items())
     lines = [
         f"{arm.item}",
-        f"seen       {arm.impressions:,.0f} times, {arm.examined:,.0f} of them looked at; {arm.clicks:,.0f} clicks"
+        f"seen       {arm.impressions:,.0f} times, {_looked_at(arm)}; {arm.clicks:,.0f} clicks"
         + (f"; {arm.retained:.0%} of that still counts" if arm.retained < 0.995 else ""),
         f"prior      {prior.click_rate:.3%}, weighing {prior.strength:,.0f} looks: the page's {prior.base:.3%}"
         + (f", features {parts}" if parts else "")
@@ -157,8 +180,15 @@ def story(arm: Arm) -> str:
         )
     places = ", ".join(f"{slot} in {share:.0%} of slates" for slot, share in arm.slots.items()) or "in no slate"
     lines.append(f"stands     {places}" + (f"; {arm.baseline} in the baseline" if arm.baseline else ""))
+    lines += [f"shelves    {_shelves(arm)}"] if arm.shelves else []
     lines += [f"rule       {text}" for text in arm.rules]
     return "\n".join(lines)
+
+
+def _looked_at(arm: Arm) -> str:
+    if arm.shelves:
+        return f"which were {arm.examined:,.0f} full looks by row, column and shelf"
+    return f"{arm.examined:,.0f} of them looked at"
 
 
 def stage_lines(explanation: Explanation) -> Iterator[str]:

@@ -12,7 +12,7 @@ from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
-from streams.layouts.slates.statistics import statistics_of
+from streams.layouts.slates.statistics import looks, statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 
@@ -22,7 +22,8 @@ class PosteriorSummary(NamedTuple):
 
     `prior` is the mean that attractiveness starts from and `strength` its weight;
     `low`, `mean`, `high` are the posterior with its 95 % interval; `shown` are
-    impressions and `examined` those that were probably looked at.
+    impressions and `examined` those that were probably looked at.  On a page with shelves slots are looked at so once
+    they are in view.
     """
 
     items: tuple[str, ...]
@@ -66,5 +67,5 @@ def posterior_summary(
         shown=weighted_counts.impressions[Traffic.LEARNED].sum(axis=1) / ONE,
         examined=impressions @ curve,
         sold=weighted_counts.conversions[Traffic.LEARNED] / ONE,
-        examination=curve,
+        examination=looks(page, segment, statistics),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import UNSET
 
 from policy.arrays import Floats
+from policy.assignment import slate_chances
 from policy.model.posteriors import Beta, interval
 from policy.model.priors import unpacked
 from policy.rules.compiled import CompiledRules
@@ -16,6 +18,7 @@ from policy.slates.sampling import click_draws
 from schemas.messages.layouts import Layout
 from schemas.messages.parameters import PolicyParameters, ReturnFit, SignalFit, VisitFit
 from streams.catalog.item_features import ItemFeatures
+from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
 from streams.catalog.sales.summary import StageSummary, stage_summaries
 from streams.catalog.weighted_counts import WeightedCounts
@@ -23,7 +26,7 @@ from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, explored
 from streams.layouts.guard_rail import guarded
-from streams.layouts.slates.statistics import counted_tables, statistics_of
+from streams.layouts.slates.statistics import counted_tables, looks, statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 
@@ -63,7 +66,8 @@ class Arm:
 
     `examined` are impressions weighted by how likely their slots are looked at, and lowered by what stood above them
     where that is in force; `retained` is the share
-    of these and of clicks that still counts, where click rates drift.
+    of these and of clicks that still counts, where click rates drift.  On a page with shelves `shelves` are those that
+    may show it, each with the share of slates in which it does.
     """
 
     item: str
@@ -80,11 +84,14 @@ class Arm:
     slots: Mapping[str, float]
     baseline: str
     rules: Sequence[str]
+    shelves: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A layout as it would be made now, and its arms, the likeliest to be clicked first.
+
+    `examination` says how likely slots are looked at, on a page with shelves once they are in view.
 
     `signals` and `returns` are what is known of the stages behind the page's clicks, None where nothing is; `stages`
     has these with the segment's counts.  `visits` is what page views as wholes say of slots that bear on each other.
@@ -100,24 +107,32 @@ class Explanation:
 
 
 def explain(
-    segment: str, state: KeyState, page: Page, settings: LayoutSettings, epoch: int, now_ms: int, fell_back: str = ""
+    segment: str,
+    state: KeyState,
+    page: Page,
+    settings: LayoutSettings,
+    epoch: int,
+    now_ms: int,
+    fell_back: str = "",
+    published: PublishedRows | None = None,
 ) -> Explanation:
     """Make the layout of a page for a segment and say for each candidate what went into it.
 
-    `fell_back` says why the page shows its baseline to all, where it does (`streams.layouts.guard_rail`).
+    `fell_back` says why the page shows its baseline to all, where it does (`streams.layouts.guard_rail`); shelves
+    stay as `published` where these still hold.
     """
     weighted_counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
-    layout = guarded(compose(segment, state, page, settings, epoch, weighted_counts, now_ms), 0, fell_back)
+    layout = guarded(compose(segment, state, page, settings, epoch, weighted_counts, now_ms, published), 0, fell_back)
     statistics = statistics_of(segment, state, page, settings, weighted_counts)
     beta = statistics.posterior()
     bound = page.bound(segment, now_ms)
     z = weighted_counts.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = click_draws(beta, z, len(statistics.slots), explored(page.rules.policy, settings).exploration)
     shown = weighted_counts.impressions[Traffic.LEARNED].sum(axis=1) / ONE
-    builder = _ArmBuilder(layout, statistics, beta, bound, draws, shown)
+    builder = _ArmBuilder(layout, statistics, beta, bound, draws, shown, _shelf_shares(layout, page))
     priors = _priors(statistics, page.item_features, segment, weighted_counts)
     arms = [builder.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
-    curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
+    curve = dict(zip(statistics.slots, looks(page, segment, statistics).tolist(), strict=True))
     fitted = page.parameters
     signals, returns = (fitted.signals or None, fitted.returns or None) if fitted else (None, None)
     stages = stage_summaries(counted_tables(segment, state, page), fitted, state.signals)
@@ -132,6 +147,7 @@ class _ArmBuilder:
     bound: CompiledRules
     draws: Floats
     shown: Floats
+    shelf_shares: Mapping[str, Mapping[str, float]]
 
     def arm(self, row: int, prior: Prior) -> Arm:
         statistics, item = self.statistics, self.statistics.items[row]
@@ -152,6 +168,7 @@ class _ArmBuilder:
             slots=shares,
             baseline=next((slot for slot, shown_item in self.layout.baseline.items() if shown_item == item), ""),
             rules=self.bound.effects(int(self.bound.rows[row])),
+            shelves=self.shelf_shares.get(item, {}),
         )
 
     def _value(self, row: int) -> Value | None:
@@ -160,6 +177,19 @@ class _ArmBuilder:
             return None
         rate, amount = float(value.buying.mean[row]), float(value.amount[row])
         return Value(value.click, rate, amount, float(value.earned[row]), float(value.mean[row]))
+
+
+def _shelf_shares(layout: Layout, page: Page) -> dict[str, dict[str, float]]:
+    """Of each candidate, the shelves that may show it with the share of slates in which each of them does."""
+    shares: dict[str, dict[str, float]] = {}
+    for shelf in () if page.rules.shelves is UNSET else page.rules.shelves:
+        for item in page.candidates.by_shelf.get(shelf.name, ()):
+            shares.setdefault(item, {})[shelf.name] = 0.0
+    row_of = {slot: row.name for row in page.rules.rows or () for slot in row.slot_names}
+    for slate, rows, chance in zip(layout.slates, layout.rows or (), slate_chances(layout), strict=False):
+        for slot, item in slate.items():
+            shares[item][rows[row_of[slot]]] += chance
+    return shares
 
 
 def _priors(

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import gammainccinv, gammaincinv
 
 from policy.arrays import Floats
+from policy.defaults import LEVEL
 from policy.model.attraction import Levels, begin, fit_levels
 from policy.model.interest import damping
 from policy.model.strength import fit_strength
@@ -48,6 +50,23 @@ class Factors(NamedTuple):
     def of_slots(self, page: CompiledPage) -> Floats:
         """Of each shelf in each slot, float64[G, H, S]."""
         return np.asarray(self.segments[:, :, None] * self.spots[:, page.row_of], dtype=np.float64)
+
+
+class FactorInterval(NamedTuple):
+    """A factor around 1, and between which two it is with a probability of 95 %."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, mean: float, variance: float, level: float = LEVEL) -> FactorInterval:
+        """Of a Gamma distributed factor with this mean and relative variance; where it is certain all three are one."""
+        if mean <= 0.0 or variance <= 0.0:
+            return cls(mean, mean, mean)
+        shape, tail = 1.0 / variance, (1.0 - level) / 2.0
+        low, high = gammaincinv(shape, tail), gammainccinv(shape, tail)
+        return cls(mean, float(low * mean / shape), float(high * mean / shape))
 
 
 def move_factors(page: CompiledPage, factors: Factors, clicks: Floats, expected: Floats) -> Factors:

@@ -38,9 +38,11 @@ function emptyCard() {
 }
 
 // Where cards were, they glide from; what is new fades in.
-function move(grid, cards) {
-  const before = new Map([...grid.children].map((child) => [child, child.getBoundingClientRect()]));
-  grid.replaceChildren(...cards.map((card) => card.made));
+function move(grid, last, cards, rows, now) {
+  const before = new Map(last.map((card) => [card.made, card.made.getBoundingClientRect()]));
+  const places = cards.map((card) => card.made);
+  grid.className = rows.length ? "shelves" : "shelf";
+  grid.replaceChildren(...(rows.length ? rows.map((row) => shelfOf(row, places.splice(0, row.slots.length), now)) : places));
   if (still.matches || !before.size) return;
   for (const { made } of cards) {
     const from = before.get(made),
@@ -59,6 +61,17 @@ function move(grid, cards) {
         easing: "cubic-bezier(.2,.7,.2,1)",
       });
   }
+}
+
+// A row of the page: the title of its shelf above its cards.
+function shelfOf(row, cards, now) {
+  const link = element("a", "", row.title);
+  link.href = `#why?${new URLSearchParams({ page: now.page, segment: now.segment, shelf: row.shelf })}`;
+  const head = element("h2", "", [
+    link,
+    element("span", "soft small", `${row.row} · ${row.kind} · in ${percent(row.share, 0)} of the slates`),
+  ]);
+  return element("section", "shelf-row", [head, element("div", "shelf", cards)]);
 }
 
 function facts(content) {
@@ -127,15 +140,18 @@ export const shop = {
           .map((one) => [one.slot, one.before])
           .reverse(),
       );
-      const standing = content.slots.map((slot) => slot.item).join("\n");
+      const rows = content.rows ?? [],
+        columns = rows.flatMap((row) => row.slots.map((_, at) => at));
+      const standing = JSON.stringify([rows, content.slots.map((slot) => slot.item)]);
       if (standing !== order || !cards.length) {
         const oldest = Math.min(...content.slots.filter((slot) => slot.created_at).map((slot) => slot.created_at));
-        const held = new Map(cards.filter((card) => card.item).map((card) => [card.item, card]));
+        const last = cards,
+          held = new Map(cards.filter((card) => card.item).map((card) => [card.item, card]));
         cards = content.slots.map((slot) => (slot.item ? (held.get(slot.item) ?? cardOf(slot, oldest)) : emptyCard()));
-        move(grid, cards);
+        move(grid, last, cards, rows, now);
         order = standing;
       }
-      for (const [at, slot] of content.slots.entries()) dress(cards[at], slot, at, changed, now);
+      for (const [at, slot] of content.slots.entries()) dress(cards[at], slot, columns[at] ?? at, changed, now);
       if (!content.slots.length)
         grid.replaceChildren(
           element(

@@ -63,6 +63,12 @@ function step(title, text, value, more = []) {
   ]);
 }
 
+// On a page with shelves slots are looked at by row and column, and each shelf adds to that.
+const lookedAt = (arm) =>
+  Object.keys(arm.shelves).length
+    ? `which were ${number(arm.examined)} full looks by row, column and shelf`
+    : `of which ${number(arm.examined)} were probably looked at`;
+
 function steps(arm, content) {
   const { prior } = arm,
     features = Object.entries(prior.features)
@@ -99,7 +105,7 @@ function steps(arm, content) {
   found.push(
     step(
       "Its own data",
-      `shown ${number(arm.impressions)} times, of which ${number(arm.examined)} were probably looked at${arm.retained < 0.995 ? `; as rates move, ${percent(arm.retained, 0)} of that tells of now` : ""}`,
+      `shown ${number(arm.impressions)} times, ${lookedAt(arm)}${arm.retained < 0.995 ? `; as rates move, ${percent(arm.retained, 0)} of that tells of now` : ""}`,
       `${number(arm.clicks)} clicks`,
     ),
   );
@@ -126,6 +132,15 @@ function steps(arm, content) {
       arm.baseline ? element("p", "soft small", `${arm.baseline} in the holdout's baseline`) : [],
     ),
   );
+  const shelves = Object.entries(arm.shelves).sort((a, b) => b[1] - a[1]);
+  if (shelves.length)
+    found.push(
+      step(
+        "Shelves",
+        `that may show it: ${shelves.map(([name, share]) => (share ? `${name} ${percent(share, 0)}` : name)).join(" · ")}`,
+        "",
+      ),
+    );
   for (const rule of arm.rules) found.push(step("Rule", rule, ""));
   return found;
 }
@@ -147,12 +162,23 @@ function listed(one, content, now) {
   return button;
 }
 
+function listedShelf(one, content, now) {
+  const button = element("button", "pick", [
+    element("span", "thumb", art(one.kind, one.title)),
+    element("span", "cut", one.title),
+    element("span", "number small soft", percent(one.share, 0)),
+  ]);
+  button.setAttribute("aria-pressed", one.shelf === content.shelf?.shelf);
+  button.addEventListener("click", () => now.go({ shelf: one.shelf, slot: "", item: "" }));
+  return button;
+}
+
 export const why = {
   title: "Why",
   content: "why",
   every: 2000,
   icon: "M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14z M8 8a2 2 0 1 1 2.6 1.9c-.4.2-.6.5-.6 1v.4 M10 13.6v.1",
-  query: (now) => ({ page: now.page, segment: now.segment, slot: now.slot ?? "", item: now.item ?? "" }),
+  query: (now) => ({ page: now.page, segment: now.segment, slot: now.slot ?? "", item: now.item ?? "", shelf: now.shelf ?? "" }),
 
   open(root, now) {
     const slots = element("select"),
@@ -160,20 +186,24 @@ export const why = {
       notes = element("div", "notes"),
       standing = element("div", "picks"),
       others = element("div", "picks"),
+      shelves = element("div", "picks"),
       story = element("ol", "steps"),
       shape = element("div"),
       visits = element("ol", "steps"),
       stages = element("ol", "steps");
     slots.setAttribute("aria-label", "Slot");
-    slots.addEventListener("change", () => now.go({ slot: slots.value }));
+    slots.addEventListener("change", () => now.go({ slot: slots.value, shelf: "" }));
     const title = element("span"),
       arm = element("section", "panel", [element("h2", "", title), shape, story]),
       above = panel("What stands above", visits, "how slots of a page view bear on those below"),
+      here = panel("In this slot", standing, "share of slates"),
+      likely = panel("Likely others", others),
+      modules = panel("Shelves of the page", shelves, "share of slates"),
       chain = panel("What follows clicks", stages, "rates of the page, counts of the segment");
     root.append(
       element("div", "head", [element("h1", "", "Why it stands there"), told]),
       element("div", "tools", [
-        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page, slot: "", item: "" })),
+        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page, slot: "", item: "", shelf: "" })),
         choice(
           "Segment",
           now.pages[now.page] ?? [],
@@ -185,20 +215,42 @@ export const why = {
       ]),
       notes,
       element("div", "why", [
-        element("div", "side", [panel("In this slot", standing, "share of slates"), panel("Likely others", others)]),
+        element("div", "side", [modules, here, likely]),
         element("div", "side", [arm, above, chain]),
       ]),
     );
     let listedFor = "",
-      stagesFor = "";
+      stagesFor = "",
+      shelvesFor = "";
+
+    // The facts of a shelf, in place of those of an item.
+    function showShelf(content) {
+      say(told, `${content.shelf.kind} · layout of version ${content.published ?? "–"} · as of now`);
+      title.className = "arm-title";
+      say(title, content.shelf.title);
+      shape.replaceChildren();
+      story.replaceChildren(...content.shelf.facts.map((fact) => step(fact.title, fact.text, fact.value)));
+    }
 
     return (content) => {
       if (slots.length !== content.slots.length)
         slots.replaceChildren(...content.slots.map((name) => new Option(name, name)));
-      slots.value = content.slot;
+      slots.value = content.slot ?? "";
+      const modulesOf = JSON.stringify([content.shelves, content.shelf?.shelf]);
+      if (modulesOf !== shelvesFor)
+        shelves.replaceChildren(...content.shelves.map((one) => listedShelf(one, content, now)));
+      shelvesFor = modulesOf;
+      modules.hidden = !content.shelves.length;
+      for (const box of [here, likely]) box.hidden = Boolean(content.shelf);
+      if (content.shelf) {
+        above.hidden = chain.hidden = true;
+        notes.replaceChildren(...exceptions(content));
+        showShelf(content);
+        return;
+      }
       say(
         told,
-        `${content.policy} · slot ${content.slot} is looked at with probability ${percent(content.examination, 0)} · as of now`,
+        `${content.policy} · slot ${content.slot} is looked at with probability ${percent(content.examination, 0)}${content.shelves.length ? " once in view" : ""} · as of now`,
       );
       notes.replaceChildren(...exceptions(content));
       const lists = JSON.stringify([content.standing, content.others, content.arm?.item]);

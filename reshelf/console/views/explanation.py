@@ -1,14 +1,18 @@
-"""Why an item stands in a slot, as a page shows it."""
+"""Why an item stands in a slot, or a shelf in its rows, as a page shows it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import card, rendered
 from reshelf.inspect.explain import explain_now, stage_rows, visit_rows
+from reshelf.inspect.shelves.explained import read_states, shelf_of_now
+from reshelf.inspect.shelves.words import facts
+from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
 
 OTHERS = 12
@@ -46,5 +50,42 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
         ],
         "stages": [row._asdict() for row in stage_rows(explanation)],
         "visits": [row._asdict() for row in visit_rows(explanation.visits)],
+        "shelves": _shelves(rules, published.layout() if published else None),
         "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | msgspec.to_builtins(chosen)),
     }
+
+
+async def why_shelf(view: LiveView, state: State, rules: PageRules, segment: str, shelf: str, now_ms: int) -> Any:
+    """Where a shelf of a page stands in the published layout, and what led to that; of one not known the first."""
+    page, stored = rules.page, rendered(view, rules.page, segment)[1]
+    layout = stored.layout() if stored else None
+    shelves = _shelves(rules, layout)
+    chosen = next((each for each in shelves if each["shelf"] == shelf), shelves[0])
+    states = await read_states(state.reader, page, segment)
+    names = page, segment, chosen["shelf"]
+    explanation = shelf_of_now(view.catalog, states, state.settings, layout, names, now_ms)
+    return {
+        "page": page,
+        "segment": segment,
+        "slots": rules.slots,
+        "policy": layout.policy if layout else "",
+        "guard_rail": layout.guard_rail if layout else "",
+        "relaxed": layout.relaxed if layout else [],
+        "published": layout.version if layout else None,
+        "shelves": shelves,
+        "shelf": chosen | {"facts": [fact._asdict() for fact in facts(explanation, state.settings.fold.currency)]},
+    }
+
+
+def _shelves(rules: PageRules, layout: Layout | None) -> list[dict[str, Any]]:
+    """The shelves of a page, each with the share of slates in which it stands somewhere; none of a flat page."""
+    rows = (layout.row_propensities or {}).values() if layout else ()
+    return [
+        {
+            "shelf": shelf.name,
+            "title": shelf.title or shelf.name,
+            "kind": shelf.kind,
+            "share": sum(shares.get(shelf.name, 0.0) for shares in rows),
+        }
+        for shelf in (() if rules.shelves is UNSET else rules.shelves)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.assignment import choose
@@ -10,7 +10,8 @@ from reshelf.console.live_view import LiveView
 from reshelf.inspect.layout_store import StoredLayout
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.fields import BASELINE, FALLBACK
-from schemas.messages.layouts import Layout
+from schemas.messages.layouts import Layout, LayoutShelf
+from schemas.messages.pages import PageRules
 from streams.catalog.page import Key
 from streams.fold.deltas import WHOLE_PAGE
 
@@ -18,16 +19,17 @@ CHANGES = 40
 
 
 def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dict[str, Any]:
-    """The page's slots with the items that stand there, and the latest changes, newest first."""
+    """The page's slots with the items that stand there, in rows where it has shelves; latest changes, newest first."""
     key, stored = rendered(view, page, segment)
     content: dict[str, Any] = {"page": page, "segment": segment, "unit": unit, "slots": [], "changes": []}
     expires_at = view.layout_history.newest.expires_at(stored) if stored else 0
     if stored is None or expires_at <= now_ms:
         return content | {"variant": FALLBACK, "version": 0, "of": ""}
     layout = stored.layout()
-    variant, slate, _ = choose(layout, unit)
+    variant, slate, standing = choose(layout, unit)
     rules = view.catalog.rules.get(page)
-    slots = rules.slots if rules else list(slate)
+    rows = list(_rows(rules, layout, standing)) if rules else []
+    slots = [slot for row in rows for slot in row["slots"]] or (rules.slots if rules else list(slate))
     return content | {
         "variant": variant,
         "variants": len(layout.slates),
@@ -39,9 +41,27 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
         "policy": layout.policy,
         "relaxed": layout.relaxed,
         "guard_rail": layout.guard_rail,
+        "rows": rows,
         "slots": [_slot(view, layout, slot, slate.get(slot, "")) for slot in slots],
         "changes": list(_changes(view, key, unit)),
     }
+
+
+def _rows(rules: PageRules, layout: Layout, standing: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The rows of a page with shelves in rendered order, each with its shelf; rows without one are left out."""
+    titles, shares = layout.shelves or {}, layout.row_propensities or {}
+    for row in rules.rows or ():
+        if (shelf := standing.get(row.name)) is None:
+            continue
+        called = titles.get(shelf, LayoutShelf())
+        yield {
+            "row": row.name,
+            "shelf": shelf,
+            "title": called.title or shelf,
+            "kind": called.kind,
+            "share": shares.get(row.name, {}).get(shelf, 0.0),
+            "slots": row.slot_names,
+        }
 
 
 def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, StoredLayout | None]:

@@ -5,6 +5,7 @@ What was published is a part of what a layout is made from: it names the version
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -42,6 +43,11 @@ class PublishedRows:
 
     def codes(self, page: CompiledPage) -> Codes:
         """As numbers of shelves, int32[V, R], -1 where none stands."""
-        rows, shelves = _decode_rows(self.encoded), {name: at for at, name in enumerate(page.page.shelf_names)}
-        numbers = [[shelves.get(slate.get(row, ""), EMPTY) for row in page.page.row_names] for slate in rows]
-        return np.array(numbers, dtype=np.int32).reshape(len(rows), len(page.page.row_names))
+        return row_codes(page, _decode_rows(self.encoded))
+
+
+def row_codes(page: CompiledPage, rows: Sequence[Mapping[str, str]]) -> Codes:
+    """Row to shelf for each slate as numbers of shelves, int32[V, R], -1 where none stands."""
+    shelves = {name: at for at, name in enumerate(page.page.shelf_names)}
+    numbers = [[shelves.get(slate.get(row, ""), EMPTY) for row in page.page.row_names] for slate in rows]
+    return np.array(numbers, dtype=np.int32).reshape(len(rows), len(page.page.row_names))

@@ -77,6 +77,17 @@ def statistics_of(
     )
 
 
+def looks(page: Page, segment: str, statistics: Statistics) -> Floats:
+    """How likely each slot is looked at, float64[S]; on a page with shelves once it is in view, on any shelf's average.
+
+    There `statistics` have impressions in full looks, so that their own examination is 1.
+    """
+    if not page.rules.has_shelves:
+        return statistics.examination
+    shelves = SegmentShelves.of(page.compiled(segment, 0), page.shelves_fit, segment)
+    return np.asarray(shelves.looks.mean(axis=0))
+
+
 class _Counts(NamedTuple):
     """Impressions and clicks of candidates by slot [A, S], of learned traffic and of the holdout."""
 
