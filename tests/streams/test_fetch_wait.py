@@ -10,7 +10,7 @@ import pytest
 
 from streams.kafka import parsed
 from streams.kafka.parsed import BRIEF_WAIT_MS, QUIET_WAIT_MS, FetchWait
-from tests.deadline import until
+from tests.streams.transport_worker import until
 
 USUAL_MS = 100
 
