@@ -46,6 +46,7 @@ class LogProducer:
         self._prefix = kafka.prefix
         self._producer = Producer(dict(confluent_producer_config(kafka) | {"linger.ms": LINGER_MS}))
         self._closing = threading.Event()
+        self._produced = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)
         self._poller.start()
 
@@ -83,16 +84,22 @@ class LogProducer:
             return False
         except KafkaException as error:
             raise _error(error.args[0], record.topic) from None
+        self._produced.set()
         return True
 
     def _poll(self) -> None:
+        """Hand out what became of records, and sleep while there are none."""
         while not self._closing.is_set():
-            self._producer.poll(0.05)
+            self._produced.wait()
+            self._produced.clear()
+            while len(self._producer) and not self._closing.is_set():
+                self._producer.poll(0.05)
 
     async def close(self) -> None:
         """Deliver what is waiting, for a second at most, and end."""
         await asyncio.to_thread(self._producer.flush, 1.0)
         self._closing.set()
+        self._produced.set()
         await asyncio.to_thread(self._poller.join)
 
 

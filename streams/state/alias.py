@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 
 from redis.asyncio import Redis
@@ -24,6 +23,8 @@ from streams.state.keys import PREFIX
 
 LOOK_S = 1.0
 """What a name stands for is looked up once in these seconds."""
+LOOKS = 30
+"""So many over one connection: opening one costs more than a look, and only a new one shows a changed password."""
 
 
 def alias_key(name: str) -> str:
@@ -69,7 +70,6 @@ def watch_alias(redis: RedisSettings, namespace: str, ended: Callable[[Exception
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             reason = None
             while reason is None:
-                time.sleep(LOOK_S)
                 reason = _reason_to_end(runner, redis, namespace)
         ended(reason)
 
@@ -79,7 +79,7 @@ def watch_alias(redis: RedisSettings, namespace: str, ended: Callable[[Exception
 def _reason_to_end(runner: asyncio.Runner, redis: RedisSettings, namespace: str) -> Exception | None:
     """Why who works on this namespace must not go on; None where it may, or Redis does not answer just now."""
     try:
-        now = runner.run(namespace_of(redis))
+        now = runner.run(_looked_up(redis, namespace))
     except Transient:
         return None
     except Exception as error:  # noqa: BLE001  whatever it is, the worker must not go on without this thread
@@ -87,6 +87,20 @@ def _reason_to_end(runner: asyncio.Runner, redis: RedisSettings, namespace: str)
     if now == namespace:
         return None
     return StateAttention(f"{redis.namespace!r} stands for namespace {now!r} now: start again to use it")
+
+
+async def _looked_up(redis: RedisSettings, namespace: str) -> str:
+    """What the settings' name stands for once that is another namespace than this, or after LOOKS looks."""
+    client, now = redis_client(redis), namespace
+    try:
+        for _ in range(LOOKS):
+            await asyncio.sleep(LOOK_S)
+            now = await resolve(client, redis.namespace)
+            if now != namespace:
+                break
+        return now
+    finally:
+        await client.aclose()
 
 
 async def namespace_of(redis: RedisSettings) -> str:

@@ -24,13 +24,8 @@ from streams.transport.group.assignment import Assignor
 
 T = TypeVar("T")
 FETCH_WAIT_MS = 100
-"""How long a broker waits for data before it answers a fetch; with data it answers at once.
-A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
-BRIEF_WAIT_MS = 5
-"""The same for the fetch that follows data.  aiokafka has one under way for a broker, and this one is sent
-before the data is read, so without the partitions that it came of: they wait for its end."""
-BRIEF_S = 0.02
-"""By then that fetch has been sent."""
+"""How long a broker waits for data before it answers a fetch, while some comes; with data it answers at once.
+A seek waits for the fetch in flight, so this bounds how long a rewind takes.  See `streams.kafka.parsed.FetchWait`."""
 
 _LEAVE_WAIT_S = 0.5
 
@@ -51,7 +46,6 @@ class Source:
         session_ms = round(kafka.session_timeout_s * 1000)
         self._kafka = kafka
         self._retry = Retry()
-        self._brief = False
         self.consumer = AIOKafkaConsumer(
             # Partitions go by the names of workers: one that comes back under its name finds its own again.
             client_id=f"{group}-{socket.gethostname()}-{os.getpid()}",
@@ -70,7 +64,7 @@ class Source:
     async def start(self) -> None:
         """Connect, however long that takes."""
         await self._retry.until_success(lambda: _answered(self.consumer.start))
-        hand_on_parsed(self.consumer, self._came)
+        hand_on_parsed(self.consumer)
 
     async def topics(self) -> frozenset[str]:
         """Names of all topics, however long it takes to hear of them."""
@@ -127,16 +121,6 @@ class Source:
         with suppress(NoOffsetForPartitionError):
             return await fetched(self._kafka, self.consumer, partitions, timeout_s)
         return {}
-
-    def _came(self) -> None:
-        """Data of a partition came: let the next fetch be brief."""
-        if not self._brief:
-            self._let_be(True)
-            asyncio.get_running_loop().call_later(BRIEF_S, self._let_be, False)
-
-    def _let_be(self, brief: bool) -> None:
-        self._brief = brief
-        self.consumer._fetcher._fetch_max_wait_ms = BRIEF_WAIT_MS if brief else FETCH_WAIT_MS
 
     def position(self, name: tuple[str, int]) -> int | None:
         """Where the next fetch starts, None when the partition is not assigned or not placed."""
