@@ -111,7 +111,7 @@ class EventTables:
                 continue
             names = self.code(layout.page), self.code(layout.segment)
             slotless = not layout.propensities and not layout.baseline
-            about = slotless, bool(layout.shadow), layout.policy, layout.holdout_share
+            about = slotless, bool(layout.shadow), layout.has_shelves, layout.policy, layout.holdout_share
             layouts.append((self.layouts, *names, layout.version, *about, content))
             for variant in possible(layout):
                 variants.append((self.layouts, variant))

@@ -18,7 +18,7 @@ CREATE TABLE credits (
     click VARCHAR, item INTEGER, kind VARCHAR, amount BIGINT, delay BIGINT
 );
 CREATE TABLE layouts (
-    id INTEGER, page INTEGER, segment INTEGER, version BIGINT, slotless BOOLEAN, shadowed BOOLEAN,
+    id INTEGER, page INTEGER, segment INTEGER, version BIGINT, slotless BOOLEAN, shadowed BOOLEAN, shelved BOOLEAN,
     policy VARCHAR, holdout_share DOUBLE, content BLOB
 );
 -- The slates that a visitor may be shown, and what is in them.
