@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "variant": ("int16", "The slate that was shown; -1 the baseline of the holdout."),
     "slot": ("string", "The slot."),
     "position": ("int16", "The slot's place in rendered order, from 0."),
+    "shelf": ("string", "The shelf that stood in its row, as the page view says; empty on a flat page."),
     "item": ("string", "What was shown in it."),
     "propensity": ("double", "Probability of the item in the slot for a visitor outside the holdout."),
     "holdout_share": ("double", "Probability of the holdout, where the baseline is certain."),
