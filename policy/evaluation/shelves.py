@@ -6,8 +6,8 @@ row it stands, and takes its items with it.  A row is looked at as often as it c
 of its slots.  What a shelf's title adds is in its own clicks, so it need not be known.
 
 Looks are fitted to the same log, where shelves that hardly move leave open what is the row's and what the shelf's: so
-the estimate is refused where the log never shows a shelf in the row that it would have, and the fit is made
-again without each part of the units, so that the interval holds what looks are in doubt by.
+the estimate is refused where the log shows shelves never, or `CLIP` times less, in the rows that they would
+have, and the fit is made again without each part of the units, so that the interval holds what looks are in doubt by.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from policy.arrays import Codes, Floats
 from policy.defaults import LEVEL
 from policy.evaluation.clusters import UNSUPPORTED
-from policy.evaluation.estimators import Estimate
+from policy.evaluation.estimators import CLIP, Estimate
 from policy.evaluation.ratio import reach_at_one_look
 from policy.pages.compiled import CompiledPage
 from policy.pages.counts import ShelfCounts
@@ -89,9 +89,9 @@ class ShelfEvidence(NamedTuple):
         if worth.lacking > UNSUPPORTED:
             return _refused(
                 worth.lacking,
-                f"the log never shows {worth.lacking:.1%} of what the arrangement would show (looks at shelves in rows; "
-                f"at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the page's rules, which draw "
-                "shelves by chance, and log again",
+                f"{worth.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them never or "
+                f"{CLIP:.0f} times less (at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the "
+                "page's rules, which draw shelves by chance, or ask for less of a change, and log again",
             )
         without = [part.worth(arrangements) for part in self.without]
         low, high = _bounds(worth.value, [part.value for part in without], level)
@@ -132,8 +132,8 @@ class _Looked(NamedTuple):
         value, served = float((weights * clicks).sum() / views.sum()), float(clicks.sum() / views.sum())
         spread = float((weights**2 * looks).sum() * looks.sum())
         # Looks at rows are those of all segments together, clicks of a shelf those of each.
-        in_row = np.einsum("grh,g->rh", arrangements.served, views) > 0.0
-        supported = in_row & (looks > 0.0)[:, None, :]
+        served_in, target_in = (np.einsum("grh,g->rh", shares, views) for shares in arrangements)
+        supported = (target_in <= CLIP * served_in) & (looks > 0.0)[:, None, :]
         return _Worth(
             value=value,
             gain=value / served - 1.0 if served > 0.0 else np.nan,
