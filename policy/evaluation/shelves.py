@@ -89,8 +89,8 @@ class ShelfEvidence(NamedTuple):
         if worth.lacking > UNSUPPORTED:
             return _refused(
                 worth.lacking,
-                f"{worth.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them never or "
-                f"{CLIP:.0f} times less (at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the "
+                f"{worth.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them never "
+                f"or {CLIP:.0f} times less (at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the "
                 "page's rules, which draw shelves by chance, or ask for less of a change, and log again",
             )
         without = [part.worth(arrangements) for part in self.without]
