@@ -103,8 +103,8 @@ def answers(log: ShelfLog, pairs: Sequence[tuple[int, int]] | None = None) -> It
     rows, world = log.world.page.shape[0], log.world
     served = shares_of(world.page, [pages.rows for pages in log.served])
     evidence = ShelfEvidence.of(world.page, log.parts)
-    for one, other in pairs or list(combinations(range(rows), 2)):
-        moved = [_moved(world.page, pages, one, other) for pages in log.served]
+    for upper, lower in pairs or list(combinations(range(rows), 2)):
+        moved = [_moved(world.page, pages, upper, lower) for pages in log.served]
         target = shares_of(world.page, [pages.rows for pages in moved])
         truth = float(np.mean([world.shares @ value(world, pages) for pages in moved]))
         yield Answer(evidence.estimate(Arrangements(served, target)), truth)
@@ -117,8 +117,8 @@ def shares_of(page: CompiledPage, rows: Sequence[Codes]) -> Floats:
     return np.asarray(np.mean(of_layouts, axis=0), dtype=np.float64)
 
 
-def _moved(page: CompiledPage, pages: Pages, one: int, other: int) -> Pages:
+def _moved(page: CompiledPage, pages: Pages, upper: int, lower: int) -> Pages:
     """Two rows exchanged, with the items that stand in them."""
-    slates, first, second = pages.slates.copy(), page.slots[one], page.slots[other]
+    slates, first, second = pages.slates.copy(), page.slots[upper], page.slots[lower]
     slates[..., first], slates[..., second] = pages.slates[..., second], pages.slates[..., first]
-    return Pages(np.stack([exchanged(rows, one, other) for rows in pages.rows]), slates)
+    return Pages(np.stack([exchanged(rows, upper, lower) for rows in pages.rows]), slates)

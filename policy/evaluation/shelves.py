@@ -49,10 +49,10 @@ def row_shares(rows: Codes, chances: Floats, shelves: int) -> Floats:
     return np.asarray(np.einsum("vrh,v->rh", stands, chances), dtype=np.float64)
 
 
-def exchanged(rows: Codes, one: int, other: int) -> Codes:
+def exchanged(rows: Codes, upper: int, lower: int) -> Codes:
     """Slates int[V, R] with the shelves of two rows in each other's place."""
     turned = rows.copy()
-    turned[:, [one, other]] = rows[:, [other, one]]
+    turned[:, [upper, lower]] = rows[:, [lower, upper]]
     return turned
 
 
