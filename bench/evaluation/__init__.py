@@ -1,5 +1,7 @@
 """How well estimates from logs hold.
 
+- `arrangements`: logs of simulated pages with shelves: what is estimated of another arrangement, and what it
+  is really worth
 - `coverage`: whether intervals are right as often as they claim: over many simulated logs, and over experiments
   that are always looked at
 - `decision_log`: a decision log of any length that no topic holds, and what it costs to join,

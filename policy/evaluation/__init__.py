@@ -10,4 +10,5 @@
 - `ratio`: a ratio of two sums over units, with its interval: what every estimator ends in
 - `reward_model`: what an item in a slot is expected to earn: the model of the direct and doubly
   robust estimators
+- `shelves`: what another arrangement of a page's shelves would have earned, position-based by shelf
 """

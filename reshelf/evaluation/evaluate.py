@@ -37,6 +37,15 @@ RECORDED = ("served", "holdout", "shadow")
 POLICIES: tuple[str, ...] = (*RECORDED, *get_args(PolicyName))
 
 
+def refusal_of_shelves(page: str) -> str:
+    """Why policies of a page with shelves are not valued, and what to do instead."""
+    return (
+        f"page {page!r} has shelves, and estimates by item would take what a shelf's title and row add for the items' "
+        "own. Compare policies on visitors: declare a branch in the page's rules, and read `reshelf experiment "
+        "branches`; `reshelf experiment status` compares what is served with the holdout."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Which policy is asked about: one whose slates the history holds, or one that is composed again.
@@ -80,9 +89,16 @@ class Evaluator:
         return Decisions.sort(self.tables)
 
     def answer(self, question: Question) -> dict[str, Any]:
-        """The estimates of each page, as JSON has them; raises ReshelfError where the log has nothing to go by."""
+        """The estimates of each page, as JSON has them; raises ReshelfError where the log has nothing to go by.
+
+        Pages with shelves are `refused`, each with the reason; where no other is left, that is raised.
+        """
         shadowed, evaluations = question.policy == "shadow", dict[str, Any]()
         pages = self._pages(question)
+        refused = {page: refusal_of_shelves(page) for page in pages if page in self.decisions.pages_with_shelves()}
+        pages = {page: number for page, number in pages.items() if page not in refused}
+        if not pages:
+            raise ReshelfError(" ".join(refused.values()))
         target = self._target(question)
         for page, number in pages.items():
             if question.policy not in RECORDED:
@@ -91,7 +107,7 @@ class Evaluator:
             of_items = partial(clustered, self.catalog), partial(above, self.catalog, page)
             evaluations[page] = page_values(views, *of_items).as_json(question.level)
         answer = {"policy": question.policy, "level": question.level}
-        return {**answer, "left_out": self.tables.left_out, "pages": evaluations}
+        return {**answer, "left_out": self.tables.left_out, "refused": refused, "pages": evaluations}
 
     def _pages(self, question: Question) -> dict[str, int]:
         pages = {page: code for page, code in self.decisions.pages().items() if question.page in (None, page)}

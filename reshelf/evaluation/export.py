@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "variant": ("int16", "The slate that was shown; -1 the baseline of the holdout."),
     "slot": ("string", "The slot."),
     "position": ("int16", "The slot's place in rendered order, from 0."),
+    "shelf": ("string", "The shelf that stood in its row, as the page view says; empty on a flat page."),
     "item": ("string", "What was shown in it."),
     "propensity": ("double", "Probability of the item in the slot for a visitor outside the holdout."),
     "holdout_share": ("double", "Probability of the holdout, where the baseline is certain."),
@@ -81,7 +82,8 @@ def write_open_bandit(tables: EventTables, target: Path, page: str | None) -> di
 
     Items are numbers there; `item_context.csv` has our names as its first feature.
     The segment stands for the visitor's features.  Raises BadSettings where a page
-    must be named, or has more than one policy.
+    must be named, or has more than one policy, and ReshelfError where it has shelves: readers of that form know
+    items and positions alone.
     """
     parts, learned = _parts(tables, page, f"variant <> {BASELINE}"), f"WHERE t.variant <> {BASELINE}"
     pages = _names(tables, f"timeline t JOIN names n ON n.code = t.page {learned}", "n.name")
@@ -90,6 +92,11 @@ def write_open_bandit(tables: EventTables, target: Path, page: str | None) -> di
         raise BadSettings(f"--page: expected one of {', '.join(pages)}, as a file holds one page.")
     if len(policies) != 1:
         raise ReshelfError(f"expected page views of one policy, got {', '.join(policies) or 'none'}.")
+    if _names(tables, "timeline t JOIN layouts l ON l.id = t.layout WHERE l.shelved", "l.id::VARCHAR"):
+        raise ReshelfError(
+            f"page {pages[0]!r} has shelves, which the form of the Open Bandit Dataset has no place for: readers would "
+            "take what a shelf adds for its items' own. Export it with --format parquet."
+        )
     (name,), (policy,) = map(file_name, pages), policies
     folder = target / policy / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from reshelf.evaluation.evaluate import above, clustered, recorded
+from reshelf.evaluation.evaluate import above, clustered, recorded, refusal_of_shelves
 from reshelf.evaluation.join import View, join
 from reshelf.evaluation.page_values import GrowingPage
 from schemas.codec import decoder
@@ -68,6 +68,7 @@ class Running:
     def __init__(self, policy: str, fold: FoldSettings, settle_ms: int, epoch_ms: int = DAY_MS) -> None:
         self.catalog = CatalogView()
         self.pages = GrowingPages(self.catalog)
+        self.refused: dict[str, str] = {}
         self._policy = policy
         self._fold = fold
         self._settle = settle_ms
@@ -148,14 +149,17 @@ class Running:
 
     def _count(self, page: str, views: Sequence[View]) -> None:
         views = [view for view in views if self._policy != "shadow" or view.layout.shadow]
-        if views:
+        if any(view.layout.has_shelves for view in views):
+            self.refused[page] = refusal_of_shelves(page)
+            self.pages.pop(page, None)
+        if views and page not in self.refused:
             self.pages[page].add(views, recorded(self._policy))
 
     def answer(self, level: float) -> dict[str, Any]:
         """The estimates so far, as JSON has them, with intervals that hold at all answers together."""
         answers = {page: growing.values.as_json(level, always_valid=True) for page, growing in self.pages.items()}
         pages = {page: {name: answer[name] for name in ANSWERED} for page, answer in answers.items()}
-        return {"level": level, "always_valid": True, "pages": pages}
+        return {"level": level, "always_valid": True, "refused": self.refused, "pages": pages}
 
 
 def _time(event: Any) -> int:

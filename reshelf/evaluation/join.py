@@ -18,7 +18,8 @@ from streams.fold.deltas import WHOLE_PAGE
 class Outcome:
     """What came of one slot of a page view; `revenue`, and what of it was `returned`, in minor units.
 
-    A click is one order, however many lines it brought.  `signals` are counted by kind.
+    A click is one order, however many lines it brought.  `signals` are counted by kind.  `shelf` is the one that the
+    page view names for the slot's row.
     """
 
     clicks: int = 0
@@ -26,6 +27,7 @@ class Outcome:
     revenue: int = 0
     returned: int = 0
     signals: Counter[str] = field(default_factory=Counter)
+    shelf: str = ""
 
 
 @dataclass(slots=True)
@@ -107,7 +109,8 @@ class _Joined:
         self.views[key] = view
         for slot_item in event.slots:
             if view.slate.get(slot_item.slot) == slot_item.item:
-                view.outcomes.setdefault(slot_item.slot, Outcome())
+                outcome = view.outcomes.setdefault(slot_item.slot, Outcome())
+                outcome.shelf = max(outcome.shelf, event.shelf_of(slot_item))
             else:
                 self.left_out["slot not as in the layout"] += 1
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from reshelf.evaluation.clock import Clock, Watermarks, next_offset
 from schemas.messages.layouts import Layout
@@ -16,6 +17,7 @@ from schemas.messages.parameters import PolicyParameters
 from schemas.topics import BY_NAME
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
+from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.view import CatalogView
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.fold.buckets import is_span_expired, span_of
@@ -113,7 +115,8 @@ class Recomposer:
     Rules, items and their vectors are those of `catalog`, the newest.  `parameters` are all that can
     be read of each page; a layout gets those that it was made with, or the newest
     before, never later ones: these were fitted to what the policy is to be judged by.
-    `chosen` turns a page's policy into the one that is asked about.
+    `chosen` turns a page's policy into the one that is asked about.  With the page's own, shelves that had been
+    decided in an earlier version stand as the layout has them.
     """
 
     log: PastLog
@@ -139,14 +142,16 @@ class Recomposer:
         key = layout.page, layout.segment
         declared = self.catalog.page(layout.page)
         candidates = declared.candidates
-        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy), branches=[])
+        served = declared.rules.policy
+        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(served), branches=[])
         if self._past is None or key != self._key:
             past = Past(self.log.of(*key), self.fold, self.clock)
             self._key, self._past = key, (past, WeightedCounts(candidates, tuple(rules.slots)))
         past, weighted_counts = self._past
         page = replace(declared, rules=rules, item_features=self._fitted(layout, candidates))
+        standing = standing_rows(layout) if _unwatched(rules.policy) == _unwatched(served) else None
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
-        return compose(layout.segment, state, page, self.settings, layout.epoch, weighted_counts, when)
+        return compose(layout.segment, state, page, self.settings, layout.epoch, weighted_counts, when, standing)
 
     def _fitted(self, layout: Layout, candidates: CandidateSet) -> ItemFeatures | None:
         """What was known of the candidates with the layout's parameters, or the newest before them."""
@@ -160,3 +165,15 @@ class Recomposer:
                 del self._features[next(iter(self._features))]
             self._features[key] = self.catalog.features_of(newest, candidates)
         return self._features[key]
+
+
+def standing_rows(layout: Layout) -> PublishedRows | None:
+    """The rows that stood already when the layout was made; None where it decided them itself, or has none."""
+    if layout.arranged is UNSET or layout.arranged.version == layout.version:
+        return None
+    return PublishedRows.of(layout)
+
+
+def _unwatched(policy: PolicyChoice) -> PolicyChoice:
+    """The policy without what is only watched beside it."""
+    return msgspec.structs.replace(policy, shadow="")

@@ -144,6 +144,11 @@ class Layout(Struct, frozen=True):
         if self.rows is not UNSET and len(self.rows) != len(self.slates):
             raise ValueError(f"Expected `rows` for each of the {len(self.slates)} `slates`, got {len(self.rows)}")
 
+    @property
+    def has_shelves(self) -> bool:
+        """Whether shelves stand in its rows; if not, its slates are flat lists of slots."""
+        return self.rows is not UNSET
+
 
 class LayoutLife(Struct, frozen=True):
     """A sign of life: the newest layout of each key that names it is good until `expires_at`, if not longer by itself.

@@ -224,6 +224,7 @@ def rows(views: list[View]) -> Iterator[dict[str, Any]]:
                 "variant": view.variant,
                 "slot": slot,
                 "position": positions[slot],
+                "shelf": outcome.shelf,
                 "item": item,
                 "propensity": propensity(layout, view.variant, slot, item),
                 "holdout_share": layout.holdout_share,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.cli.front import LEVEL_OPTION, Front
-from schemas.errors import BadSettings
+from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,6 +100,7 @@ def evaluate(
         click.echo(f"{name}: {evaluation['views']:,} page views of {evaluation['layouts']:,} layouts, policy {policy}")
         click.echo(_clusters(evaluation))
         show(_table(evaluation, currency))
+    _say_refused(answer)
     for reason, count in answer["left_out"].items():
         click.echo(f"left out: {count:,} × {reason}")
 
@@ -126,7 +127,10 @@ def _follow(
     running = Running(policy, settings.fold, round(outcome_wait_s * 1_000), settings.layouts.epoch_ms)
     for update in follow(settings.kafka, running, interval_s):
         answer = {"policy": policy, **update.answer(level)}
-        answer["pages"] = {name: evaluation for name, evaluation in answer["pages"].items() if page in (None, name)}
+        if page in answer["refused"]:
+            raise ReshelfError(answer["refused"][page])
+        for part in ("pages", "refused"):
+            answer[part] = {name: content for name, content in answer[part].items() if page in (None, name)}
         if front.json:
             click.echo(json.dumps(answer))
             continue
@@ -135,6 +139,12 @@ def _follow(
             click.echo(f"{name}: {views}, policy {policy}; intervals hold at all reports together")
             click.echo(_clusters(evaluation))
             show(_table(evaluation, settings.fold.currency))
+        _say_refused(answer)
+
+
+def _say_refused(answer: dict[str, Any]) -> None:
+    for reason in answer["refused"].values():
+        click.echo(f"refused: {reason}")
 
 
 def _clusters(evaluation: dict[str, Any]) -> str:

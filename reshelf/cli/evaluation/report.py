@@ -77,7 +77,9 @@ def _collect(settings: Settings, page: str | None, policies: tuple[str, ...], le
         with evaluator(settings) as decisions:
             for policy in policies:
                 try:
-                    answers.append(decisions.answer(Question(policy, page=page, level=level)))
+                    answer = decisions.answer(Question(policy, page=page, level=level))
+                    answers.append(answer)
+                    notes += [f"Policy {policy} was not valued: {reason}" for reason in answer["refused"].values()]
                 except ReshelfError as error:
                     notes.append(f"Policy {policy} was not valued: {error}")
     names = settings.redis.namespace, settings.fold.currency

@@ -32,7 +32,7 @@ ORDER BY v.page, l.version, v.layout
 """
 _SORT_LAYOUTS = """
 CREATE TABLE shown_layouts AS
-SELECT l.page, l.segment, l.version, l.id, l.shadowed, l.content
+SELECT l.page, l.segment, l.version, l.id, l.shadowed, l.shelved, l.content
 FROM layouts l SEMI JOIN views v ON v.layout = l.id
 ORDER BY l.page, l.version, l.id
 """
@@ -57,6 +57,11 @@ class Decisions:
         query = f"SELECT DISTINCT page FROM shown_layouts WHERE shadowed >= {shadowed}"
         codes = [code for (code,) in self.connection.execute(query).fetchall()]
         return dict(sorted((self.names[code], code) for code in codes))
+
+    def pages_with_shelves(self) -> set[str]:
+        """Pages of which some layout that was shown has shelves."""
+        query = "SELECT DISTINCT page FROM shown_layouts WHERE shelved"
+        return {self.names[code] for (code,) in self.connection.execute(query).fetchall()}
 
     def keep_targets(self, page: int, target: Target) -> None:
         """Ask a target about the page's layouts, those of one segment after the other, and keep the slates."""

@@ -111,7 +111,7 @@ class EventTables:
                 continue
             names = self.code(layout.page), self.code(layout.segment)
             slotless = not layout.propensities and not layout.baseline
-            about = slotless, bool(layout.shadow), layout.policy, layout.holdout_share
+            about = slotless, bool(layout.shadow), layout.has_shelves, layout.policy, layout.holdout_share
             layouts.append((self.layouts, *names, layout.version, *about, content))
             for variant in possible(layout):
                 variants.append((self.layouts, variant))
@@ -185,6 +185,7 @@ class EventTables:
             "event": _texts([event.event_id for event in events]),
             "slot": self._coded([event.slot for event in events]),
             "item": self._coded([event.item for event in events]),
+            "shelf": self._coded([event.shelf for event in events]),
         }
 
     def _conversions(self, events: list[Any]) -> Columns:
@@ -196,6 +197,7 @@ class EventTables:
             "repeat": np.array([event.repeat for event in events], dtype=np.bool_),
             "earlier": _ints([event.earlier for event in events]),
             "via": _texts([msgspec.json.encode(event.via).decode() if event.via else "" for event in events]),
+            "shelf": self._coded([event.shelf for event in events]),
         }
 
     def _credits(self, events: list[Any]) -> Columns:
@@ -205,6 +207,7 @@ class EventTables:
             "kind": _texts([event.kind for event in events]),
             "amount": _ints([event.amount for event in events]),
             "delay": _ints([event.delay for event in events]),
+            "shelf": self._coded([event.shelf for event in events]),
         }
 
     def _insert_impressions(self, columns: Columns, events: list[Any]) -> None:
@@ -213,14 +216,16 @@ class EventTables:
             "number": np.repeat(number, [len(event.slots) for event in events]),
             "slot": self._coded([cell.slot for event in events for cell in event.slots]),
             "item": self._coded([cell.item for event in events for cell in event.slots]),
+            "shelf": self._coded([event.shelf_of(cell) for event in events for cell in event.slots]),
         }
         with (
             view_of(self.connection, "columns", columns | {"number": number}),
             view_of(self.connection, "cells", cells),
         ):
             self.connection.execute(
-                "INSERT INTO impressions SELECT e.* EXCLUDE (number), c.slots, c.items FROM columns e "
-                "JOIN (SELECT number, list(slot) AS slots, list(item) AS items FROM cells GROUP BY number) c "
+                "INSERT INTO impressions SELECT e.* EXCLUDE (number), c.slots, c.items, c.shelves FROM columns e "
+                "JOIN (SELECT number, list(slot) AS slots, list(item) AS items, list(shelf) AS shelves "
+                "FROM cells GROUP BY number) c "
                 "USING (number)"
             )
 

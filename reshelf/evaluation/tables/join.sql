@@ -40,9 +40,10 @@ DROP TABLE firsts;
 DROP TABLE placed;
 
 CREATE TABLE seen AS
-SELECT e.id, e.slot, e.item, s.position, s.propensity
+SELECT e.id, e.slot, e.item, e.shelf, s.position, s.propensity
 FROM (
-    SELECT w.id, w.layout, w.variant, unnest(i.slots) AS slot, unnest(i.items) AS item
+    SELECT
+        w.id, w.layout, w.variant, unnest(i.slots) AS slot, unnest(i.items) AS item, unnest(i.shelves) AS shelf
     FROM impressions i JOIN impressions_of_views w ON w.n = i.n
 ) e
 JOIN slates s ON s.layout = e.layout AND s.variant = e.variant AND s.slot = e.slot AND s.item = e.item;

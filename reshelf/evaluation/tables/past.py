@@ -19,15 +19,18 @@ from streams.kafka.records import TopicPartition
 
 Row = tuple[Any, ...]
 _COLUMNS = {
-    IMPRESSIONS.name: "slots, items",
-    CLICKS.name: "slot, item",
-    CONVERSIONS.name: "item, amount, delay, repeat, earlier, via",
-    CREDITS.name: "item, amount, delay, kind",
+    IMPRESSIONS.name: "slots, items, shelves",
+    CLICKS.name: "slot, item, shelf",
+    CONVERSIONS.name: "item, amount, delay, repeat, earlier, via, shelf",
+    CREDITS.name: "item, amount, delay, kind, shelf",
 }
 
 
 class PastEvents:
-    """The events of `EventTables` by page and segment; what counts do not depend on is empty in them."""
+    """The events of `EventTables` by page and segment; what counts do not depend on is empty in them.
+
+    In an impression each slot is a row of its own, of the shelf that it was part of.
+    """
 
     def __init__(self, tables: EventTables) -> None:
         self._connection = connection = tables.connection
@@ -68,32 +71,38 @@ class PastEvents:
 
     def _impression(self, row: Row) -> Impression:
         names = self._names
-        _, _, page, segment, variant, slots, items = row
-        cells = [SlotItem(names[slot], names[item]) for slot, item in zip(slots, items, strict=True)]
-        return Impression("", 0, "", names[page], names[segment], "", 0, variant, cells)
+        _, _, page, segment, variant, slots, items, shelves = row
+        standing = {names[slot]: names[shelf] for slot, shelf in zip(slots, shelves, strict=True) if names[shelf]}
+        cells = [
+            SlotItem(names[slot], names[item], row=names[slot] if standing else "")
+            for slot, item in zip(slots, items, strict=True)
+        ]
+        return Impression("", 0, "", names[page], names[segment], "", 0, variant, cells, standing)
 
     def _click(self, row: Row) -> Click:
-        _, _, page, segment, variant, slot, item = row
+        _, _, page, segment, variant, slot, item, shelf = row
         names = self._names
-        return Click("", 0, "", names[page], names[segment], names[slot], names[item], "", 0, variant)
+        return Click(
+            "", 0, "", names[page], names[segment], names[slot], names[item], "", 0, variant, shelf=names[shelf]
+        )
 
     def _conversion(self, row: Row) -> Conversion:
-        _, _, page, segment, variant, item, amount, delay, repeat, earlier, via = row
+        _, _, page, segment, variant, item, amount, delay, repeat, earlier, via, shelf = row
         names = self._names
         return Conversion(
             event_id="", occurred_at=0, unit="", order_id="", purchase_id="", line=0, click_id="", clicked_at=0,
             delay=delay, page=names[page], segment=names[segment], slot="", item=names[item], layout_version=0,
             variant=variant, quantity=1, amount=amount, currency="", repeat=repeat, earlier=earlier,
-            via=msgspec.json.decode(via) if via else {},
+            via=msgspec.json.decode(via) if via else {}, shelf=names[shelf],
         )  # fmt: skip
 
     def _credit(self, row: Row) -> Credit:
-        _, _, page, segment, variant, item, amount, delay, kind = row
+        _, _, page, segment, variant, item, amount, delay, kind, shelf = row
         names = self._names
         return Credit(
             event_id="", occurred_at=0, unit="", kind=kind, source_id="", click_id="", clicked_at=0, delay=delay,
             page=names[page], segment=names[segment], slot="", item=names[item], layout_version=0, variant=variant,
-            currency="", amount=amount,
+            currency="", amount=amount, shelf=names[shelf],
         )  # fmt: skip
 
 

@@ -1,0 +1,105 @@
+"""Values of arrangements of shelves from a log: exact where the model is, refused where rows lack shelves, covered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.evaluation.shelves import Arrangements, ShelfEvidence, exchanged, pinned, row_shares
+from policy.pages.compiled import CompiledPage
+from policy.pages.declaration import Row, Shelf, ShelfPage
+from policy.pages.model.counts import ShelfCounts
+
+PAGE = CompiledPage.of(
+    ShelfPage(
+        tuple(Shelf(name) for name in ("new", "sale", "for-you")),
+        (Row.of("first", 2), Row.of("second", 2), Row.of("last", 2, ["new", "for-you"])),
+    )
+)
+LOOKS = np.repeat([1.0, 0.6, 0.4], 2)
+RATES = np.array([0.05, 0.1, 0.2])
+"""Clicks per look of each shelf."""
+VIEWS = 4_000
+
+
+def counts(orders: list[list[int]], rng: np.random.Generator, scale: int = 1) -> ShelfCounts:
+    """Page views of one segment that see all rows, in each of some orders of the shelves; each shelf has one item."""
+    empty = ShelfCounts.empty(PAGE, 1, 3)
+    empty.views[0] = VIEWS * scale * len(orders)
+    for order in orders:
+        for slot, row in enumerate(PAGE.row_of.tolist()):
+            shelf = order[row]
+            clicks = rng.binomial(VIEWS * scale, LOOKS[slot] * RATES[shelf])
+            for cells, amount in (
+                (empty.impressions[0, shelf], VIEWS * scale),
+                (empty.clicks[0, shelf], clicks),
+                (empty.shelf_impressions[0, shelf], VIEWS * scale),
+                (empty.shelf_clicks[0, shelf], clicks),
+            ):
+                cells[slot] += amount
+            empty.placed[0, shelf, shelf] += VIEWS * scale
+    return empty
+
+
+def shares(orders: list[list[int]]) -> Any:
+    return row_shares(np.array(orders), np.full(len(orders), 1.0 / len(orders)), 3)[None]
+
+
+LOGGED = [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]]
+
+
+def evidence(seed: int = 1, orders: list[list[int]] = LOGGED, parts: int = 16) -> ShelfEvidence:
+    rng = np.random.default_rng(seed)
+    return ShelfEvidence.of(PAGE, [counts(orders, rng) for _ in range(parts)])
+
+
+def test_another_arrangement_is_worth_the_clicks_per_look_of_its_shelves_times_their_looks() -> None:
+    target = [2, 1, 0]
+    truth = sum(LOOKS[2 * row] * 2 * RATES[shelf] for row, shelf in enumerate(target))
+    answer = evidence().estimate(Arrangements(shares(LOGGED), shares([target])))
+    assert not answer.refused
+    assert answer.value == pytest.approx(truth, rel=0.02)
+    assert answer.low < truth < answer.high
+    assert answer.gain_low < answer.gain < answer.gain_high
+
+
+@given(st.integers(0, 5))
+def test_what_was_served_is_worth_what_it_earned(seed: int) -> None:
+    some = evidence(seed, parts=8)
+    answer = some.estimate(Arrangements(shares(LOGGED), shares(LOGGED)))
+    assert answer.value == pytest.approx(some.whole.clicks.sum() / some.whole.views.sum(), rel=0.03)
+    assert answer.gain == pytest.approx(0.0, abs=0.03)
+
+
+def test_a_shelf_in_a_row_where_the_log_has_not_shown_it_is_refused() -> None:
+    orders = [[1, 0, 2], [1, 2, 0]]
+    answer = evidence(orders=orders).estimate(Arrangements(shares(orders), shares([[0, 1, 2]])))
+    assert "policy.exploration_slates" in answer.refused
+    assert answer.lacking > 0.5 and np.isnan(answer.value)
+    assert not evidence(orders=orders).estimate(Arrangements(shares(orders), shares(orders[:1]))).refused
+
+
+def test_too_few_units_are_refused_and_a_shelf_that_may_not_stand_in_a_row_is_an_error() -> None:
+    some = evidence(parts=3)
+    assert "parts of the units" in some.estimate(Arrangements(shares(LOGGED), shares(LOGGED))).refused
+    with pytest.raises(ValueError, match="shelf 'sale' may not stand in row 'last'"):
+        some.estimate(Arrangements(shares(LOGGED), shares([[0, 2, 1]])))
+
+
+@given(st.lists(st.permutations([0, 1, 2, -1]), min_size=1, max_size=5), st.integers(0, 2), st.integers(0, 3))
+def test_slates_with_two_rows_exchanged_or_a_shelf_pinned_have_each_shelf_once(
+    orders: list[list[int]], row: int, other: int
+) -> None:
+    rows = np.array(orders, dtype=np.int32)
+    turned = exchanged(rows, row, other)
+    assert (exchanged(turned, row, other) == rows).all()
+    assert (np.sort(turned, axis=1) == np.sort(rows, axis=1)).all()
+    fixed = pinned(rows, other, row)
+    assert (fixed[:, other] == row).all()
+    assert (np.sort(fixed, axis=1) == np.sort(rows, axis=1)).all()
+    absent = pinned(np.array([[0, 1]], dtype=np.int32), 0, 2)
+    assert absent.tolist() == [[2, 1]]
