@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import redis.asyncio
+from aiohttp import ClientSession
 
+from policy.assignment import choose
 from reshelf.cli.main import run
+from reshelf.console.web import served
 from reshelf.inspect.shelves.words import story
+from reshelf.service_settings import ConsoleSettings
+from reshelf.settings import Settings
 from schemas.codec import encode_key
 from schemas.messages.catalog import CatalogItem
+from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageShelf
 from schemas.rules import NotAbove
 from schemas.topics import CATALOG_ITEMS, LAYOUTS, POLICY_PARAMETERS
@@ -23,7 +30,8 @@ from streams.state.arrays.tables import Table
 from streams.state.keys import group_of
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
-from tests.streams.layouts_shop import CLICKS, GROUPS, Shop, open_shop  # noqa: F401  a fixture
+from tests.deadline import Deadline
+from tests.streams.layouts_shop import CLICKS, FOLD, GROUPS, Shop, open_shop  # noqa: F401  a fixture
 from tests.streams.test_layouts_shelves import ITEMS, RULES, SHELVES, SLOTS, TAGS, fitted, layout, page, table
 from tests.streams.test_shelf_explanation import EPOCH, alone, explained
 
@@ -57,6 +65,19 @@ async def count(shop: Shop, counts: Table) -> None:
         assert await Store(client, shop.redis.namespace, GROUPS).apply(CLICKS, 0, [move]) == [1]
 
 
+def publish(shop: Shop, counts: Table) -> Layout:
+    """The page, its items, what is fitted and counted of it, and a layout."""
+    for name in ITEMS:
+        shop.put(CATALOG_ITEMS, name.encode(), CatalogItem(name, name, tags=TAGS[name]))
+    rules = msgspec.structs.replace(RULES, version=8, rules=[NotAbove(name="low", shelf="sale", row="first")])
+    shop.declare(rules)
+    shop.put(POLICY_PARAMETERS, b"home", fitted(counts))
+    published = msgspec.structs.replace(layout([counts], page(rules), EPOCH), expires_at=4_000_000_000_000)
+    shop.put(LAYOUTS, encode_key(LAYOUTS, "home", "s"), published)
+    asyncio.run(count(shop, counts))
+    return published
+
+
 def test_a_shelf_of_a_running_shop_is_explained(
     broker: str,
     open_shop: Callable[..., Shop],  # noqa: F811
@@ -64,14 +85,7 @@ def test_a_shelf_of_a_running_shop_is_explained(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     shop, counts = open_shop(broker), table(1)
-    for name in ITEMS:
-        shop.put(CATALOG_ITEMS, name.encode(), CatalogItem(name, name, tags=TAGS[name]))
-    rules = msgspec.structs.replace(RULES, version=8, rules=[NotAbove(name="low", shelf="sale", row="first")])
-    shop.declare(rules)
-    shop.put(POLICY_PARAMETERS, b"home", fitted(counts))
-    published = layout([counts], page(rules), EPOCH)
-    shop.put(LAYOUTS, encode_key(LAYOUTS, "home", "s"), published)
-    asyncio.run(count(shop, counts))
+    published = publish(shop, counts)
     shop.in_environment(monkeypatch)
     assert published.row_propensities
 
@@ -136,3 +150,47 @@ def test_a_page_without_shelves_has_none_to_explain(
     shop.in_environment(monkeypatch)
     assert run(["explain", "home", "s", "--shelf", "new"]) == 1
     assert "page 'home' has no shelves: it is a list of slots" in capsys.readouterr().err
+
+
+async def answers(settings: Settings, *paths: str) -> list[dict[str, Any]]:
+    """What the console answers, once it has read the layout and looked at the state."""
+    ended = asyncio.get_running_loop().create_future()
+    async with served(settings, ended) as address, ClientSession(address) as session:
+        contents, end = [], Deadline(30)
+        for path in paths:
+            while True:
+                async with session.get("/api/" + path) as answer:
+                    content = await answer.json(content_type=None) if answer.status == 200 else {}
+                if content.get("version") or content.get("published"):
+                    break
+                assert end.ahead, (path, answer.status, content)
+                await asyncio.sleep(0.1)
+            contents.append(content)
+        return contents
+
+
+def test_the_console_shows_rows_of_shelves_and_why_one_stands_there(
+    broker: str,
+    open_shop: Callable[..., Shop],  # noqa: F811
+) -> None:
+    shop, counts = open_shop(broker), table(1)
+    published = publish(shop, counts)
+    console = ConsoleSettings(port=0)
+    settings = Settings(kafka=shop.kafka, redis=shop.redis, fold=FOLD, layouts=shop.layouts, console=console)
+    of = "page=home&segment=s"
+    content, shelf, first, item = asyncio.run(
+        answers(settings, f"shop?{of}&unit=u", f"why?{of}&shelf=sale", f"why?{of}&shelf=nothing", f"why?{of}")
+    )
+    choice = choose(published, "u")
+    assert {row["row"]: row["shelf"] for row in content["rows"]} == dict(choice.rows)
+    assert [slot["slot"] for slot in content["slots"]] == [slot for row in content["rows"] for slot in row["slots"]]
+    assert {slot["slot"]: slot["item"] for slot in content["slots"] if slot["item"]} == dict(choice.slate)
+    for row in content["rows"]:
+        assert row["title"] == {"new": "New in"}.get(row["shelf"], row["shelf"])
+        assert published.row_propensities
+        assert row["share"] == published.row_propensities.get(row["row"], {}).get(row["shelf"], 0.0)
+    assert [each["shelf"] for each in item["shelves"]] == list(SHELVES)
+    assert (shelf["shelf"]["shelf"], first["shelf"]["shelf"]) == ("sale", "new")
+    texts = [" ".join((fact["title"], fact["value"], fact["text"])) for fact in shelf["shelf"]["facts"]]
+    assert any("not above first by low; holds" in text for text in texts)
+    assert {*item["arm"]["shelves"]} <= set(SHELVES) and item["arm"]["shelves"]

@@ -42,7 +42,9 @@ function move(grid, last, cards, rows, now) {
   const before = new Map(last.map((card) => [card.made, card.made.getBoundingClientRect()]));
   const places = cards.map((card) => card.made);
   grid.className = rows.length ? "shelves" : "shelf";
-  grid.replaceChildren(...(rows.length ? rows.map((row) => shelfOf(row, places.splice(0, row.slots.length), now)) : places));
+  grid.replaceChildren(
+    ...(rows.length ? rows.map((row) => shelfOf(row, places.splice(0, row.slots.length), now)) : places),
+  );
   if (still.matches || !before.size) return;
   for (const { made } of cards) {
     const from = before.get(made),

@@ -178,7 +178,13 @@ export const why = {
   content: "why",
   every: 2000,
   icon: "M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14z M8 8a2 2 0 1 1 2.6 1.9c-.4.2-.6.5-.6 1v.4 M10 13.6v.1",
-  query: (now) => ({ page: now.page, segment: now.segment, slot: now.slot ?? "", item: now.item ?? "", shelf: now.shelf ?? "" }),
+  query: (now) => ({
+    page: now.page,
+    segment: now.segment,
+    slot: now.slot ?? "",
+    item: now.item ?? "",
+    shelf: now.shelf ?? "",
+  }),
 
   open(root, now) {
     const slots = element("select"),

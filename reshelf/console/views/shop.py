@@ -19,7 +19,7 @@ CHANGES = 40
 
 
 def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dict[str, Any]:
-    """The page's slots with the items that stand there, in rows where it has shelves; latest changes, newest first."""
+    """The page's slots with the items that stand there, by rows where it has shelves, and the latest changes first."""
     key, stored = rendered(view, page, segment)
     content: dict[str, Any] = {"page": page, "segment": segment, "unit": unit, "slots": [], "changes": []}
     expires_at = view.layout_history.newest.expires_at(stored) if stored else 0
