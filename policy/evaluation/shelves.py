@@ -85,22 +85,24 @@ class ShelfEvidence(NamedTuple):
         _check(self.page, arrangements.target)
         if len(self.without) < FEWEST_PARTS:
             return _refused(np.nan, f"the log has page views of fewer than {FEWEST_PARTS} parts of the units")
-        worth = self.whole.worth(arrangements)
-        if worth.lacking > UNSUPPORTED:
+        estimated = self.whole.value(arrangements)
+        if estimated.lacking > UNSUPPORTED:
             return _refused(
-                worth.lacking,
-                f"{worth.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them never "
+                estimated.lacking,
+                f"{estimated.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them never "
                 f"or {CLIP:.0f} times less (at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the "
                 "page's rules, which draw shelves by chance, or ask for less of a change, and log again",
             )
-        without = [part.worth(arrangements) for part in self.without]
-        low, high = _bounds(worth.value, [part.value for part in without], level)
-        gain_low, gain_high = _bounds(worth.gain, [part.gain for part in without], level)
-        gained = worth.gain, max(-1.0, gain_low), gain_high
-        return Estimate(NAME, worth.value, max(0.0, low), high, worth.size, worth.lacking, False, "", *gained)
+        without = [part.value(arrangements) for part in self.without]
+        low, high = _bounds(estimated.value, [part.value for part in without], level)
+        gain_low, gain_high = _bounds(estimated.gain, [part.gain for part in without], level)
+        gained = estimated.gain, max(-1.0, gain_low), gain_high
+        return Estimate(
+            NAME, estimated.value, max(0.0, low), high, estimated.size, estimated.lacking, False, "", *gained
+        )
 
 
-class _Worth(NamedTuple):
+class _Value(NamedTuple):
     """Clicks per page view, relative to those that were served, page views of equal weight, and what is lacking."""
 
     value: float
@@ -125,7 +127,7 @@ class _Looked(NamedTuple):
         in_rows = fit.reach[:, :, None] * _looks_of_rows(page, of_slots)
         return cls(counts.views, looks, counts.shelf_clicks.sum(axis=2), in_rows)
 
-    def worth(self, arrangements: Arrangements) -> _Worth:
+    def value(self, arrangements: Arrangements) -> _Value:
         views, looks, clicks, in_rows = self
         wished = arrangements.target * in_rows * views[:, None, None]
         weights = np.divide(wished.sum(axis=1), looks, out=np.zeros_like(looks), where=looks > 0.0)
@@ -134,7 +136,7 @@ class _Looked(NamedTuple):
         # Looks at rows are those of all segments together, clicks of a shelf those of each.
         served_in, target_in = (np.einsum("grh,g->rh", shares, views) for shares in arrangements)
         supported = (target_in <= CLIP * served_in) & (looks > 0.0)[:, None, :]
-        return _Worth(
+        return _Value(
             value=value,
             gain=value / served - 1.0 if served > 0.0 else np.nan,
             size=float(views.sum()) * float((weights * looks).sum()) ** 2 / spread if spread > 0.0 else 0.0,
