@@ -89,9 +89,9 @@ class ShelfEvidence(NamedTuple):
         if estimated.lacking > UNSUPPORTED:
             return _refused(
                 estimated.lacking,
-                f"{estimated.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them never "
-                f"or {CLIP:.0f} times less (at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the "
-                "page's rules, which draw shelves by chance, or ask for less of a change, and log again",
+                f"{estimated.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them "
+                f"never or {CLIP:.0f} times less (at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates "
+                "in the page's rules, which draw shelves by chance, or ask for less of a change, and log again",
             )
         without = [part.value(arrangements) for part in self.without]
         low, high = _bounds(estimated.value, [part.value for part in without], level)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from policy.assignment import choose
-from reshelf.inspect.layout_store import LayoutStore, StoredLayout
+from reshelf.inspect.layout_store import LayoutStore, StoredLayout, unpack
 from streams.catalog.page import Key
 
 DEPTH = 60
@@ -49,18 +51,14 @@ class LayoutHistory:
         if len(self._earlier) > self._keys:
             self._earlier.popitem(last=False)
 
-    def changes(self, key: Key, unit: str) -> list[Change]:
-        """What changed in the slots that the unit sees, as far as versions are kept, newest first."""
-        changes: list[Change] = []
-        before: dict[str, str] | None = None
-        for stored in self._earlier.get(key, ()):
-            layout = stored.layout()
-            after = dict(choose(layout, unit).slate)
-            if before is not None:
-                changes += [
-                    Change(layout.produced_at, layout.version, slot, before.get(slot, ""), after.get(slot, ""))
-                    for slot in dict.fromkeys([*before, *after])
-                    if before.get(slot) != after.get(slot)
-                ]
-            before = after
-        return changes[::-1]
+    def changes(self, key: Key, unit: str) -> Iterator[Change]:
+        """What changed in the slots that the unit sees, as far as versions are kept, newest first.
+
+        No more layouts are decoded than are asked for, and none stays so: fifty kilobytes each, for all that is kept.
+        """
+        versions = (unpack(stored.packed) for stored in reversed(list(self._earlier.get(key, ()))))
+        for layout, earlier in pairwise(versions):
+            before, after = (dict(choose(each, unit).slate) for each in (earlier, layout))
+            for slot in reversed(dict.fromkeys([*before, *after])):
+                if before.get(slot) != after.get(slot):
+                    yield Change(layout.produced_at, layout.version, slot, before.get(slot, ""), after.get(slot, ""))

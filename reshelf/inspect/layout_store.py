@@ -18,7 +18,7 @@ from streams.catalog.page import Key
 
 LEVEL = 1
 """Of zlib: more takes three times as long and saves a tenth."""
-DECODED = 256
+DECODED = 64
 """Layouts that are kept decoded, those asked for last."""
 
 _decode = decoder(Layout)

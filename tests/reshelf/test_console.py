@@ -75,7 +75,7 @@ def test_changes_lead_from_the_first_slate_to_the_newest(
             first = dict(choose(layout, unit).slate)
         newest = max(newest, version)
     seen = dict(first)
-    for change in reversed(layout_history.changes(key, unit)):
+    for change in reversed(list(layout_history.changes(key, unit))):
         assert seen.get(change.slot, "") == change.before != change.after
         seen[change.slot] = change.after
     stored = layout_history.newest.get(*key)
@@ -90,7 +90,7 @@ def test_only_so_much_of_the_past_is_kept() -> None:
         layout_history.take(key, encode(layout_of(version, [{"s1": f"i{version}"}])))
     assert [change.version for change in layout_history.changes(key, "u")] == [9, 8]
     layout_history.take(key, None)
-    assert layout_history.changes(key, "u") == []
+    assert list(layout_history.changes(key, "u")) == []
     assert not len(layout_history.newest)
 
 

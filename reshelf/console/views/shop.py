@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from policy.assignment import choose
@@ -102,5 +103,5 @@ def _changes(view: LiveView, key: Key, unit: str) -> Iterator[dict[str, Any]]:
     def title(item: str) -> str:
         return items[item].title if item in items else item
 
-    for change in view.layout_history.changes(key, unit)[:CHANGES]:
+    for change in islice(view.layout_history.changes(key, unit), CHANGES):
         yield change._asdict() | {"before": title(change.before), "after": title(change.after)}
