@@ -75,6 +75,8 @@ def _composed(dice: Dice) -> dict[str, Any]:
     rules = compile_rules(page, Arms.by_hash(items, statistics.hashes, catalog, NOW), "hikers", pacing, learned)
     composition = asdict(compose(statistics, choice, "home", "hikers", dice.number(0, 3), rules=rules))
     del composition["value"]
+    for name in ("rows", "baseline_rows", "row_propensities"):
+        assert not composition.pop(name), "flat pages have no rows"
     return composition | {"until": rules.until}
 
 

@@ -166,6 +166,11 @@ def test_shelves_are_counted_alike(events: list[tuple[str, list[tuple[str, str]]
     assert_same(ROOMY, [arranged(at, *event) for at, event in enumerate(events)], size)
 
 
+def test_rows_without_slots_are_left_to_the_decoder() -> None:
+    lacking = {name: value for name, value in impression(0, rows={"a": "new"}).items() if name != "slots"}
+    assert assert_same(ROOMY, [record(0, json.dumps(lacking).encode(), "u0")], 1) == 0
+
+
 def test_impressions_of_shelves_are_all_taken() -> None:
     slots = [("a.1", ""), ("plain", ', "row": "b"')]
     records = [arranged(number, ROWS[number % 5], slots, number) for number in range(200)]

@@ -228,6 +228,8 @@ cdef bint _impression(Text value, char *spare, Event *event, Limits *limits) noe
             return False
         have |= bit
         if not _takes(&cursor, 44):
+            if have & ALL_FIELDS != ALL_FIELDS:
+                return False
             _find_rows(event)
-            return have & ALL_FIELDS == ALL_FIELDS and _takes(&cursor, 125) and cursor.at == cursor.end
+            return _takes(&cursor, 125) and cursor.at == cursor.end
     return False
