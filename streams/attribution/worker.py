@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from schemas.topic import Topic
-from schemas.topics import BY_NAME, CLICKS, SIGNALS
+from schemas.topics import BY_NAME, CLICKS, PURCHASES, RETURNS, SIGNALS
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.opening import Decisions, FirstSince, Opening
 from streams.attribution.order import AnotherLog
@@ -37,7 +37,7 @@ log = logging.getLogger("reshelf")
 
 
 class Behind(Exception):
-    """Redis lost writes, or the clicks on disk are of another log: open the partition again."""
+    """Redis lost writes, another worker went on, or the clicks on disk are of another log: open the partition again."""
 
 
 class ClicksOnDisk(NamedTuple):
@@ -239,6 +239,9 @@ class PartitionWorker:
             passed = applied.position.mark(topic).offset
             if topic != CLICKS.name and passed < self.core.decided[topic]:
                 raise Behind(f"Redis holds {topic} as decided up to {passed} only")
+            if topic in (PURCHASES.name, RETURNS.name) and passed > self.core.decided[topic]:
+                # Opening takes the lines that the other one has decided, which later returns are about.
+                raise Behind(f"another worker has decided {topic} up to {passed}")
         self.core.applied = applied.position
         step.decisions = [
             decision
