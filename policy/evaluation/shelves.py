@@ -146,11 +146,8 @@ class _Looked(NamedTuple):
 
 def _looks_of_rows(page: CompiledPage, of_slots: Floats) -> Floats:
     """Looks that a shelf has in a row in view, in as many columns as it shows there, float64[R, H]."""
-    rows, shelves, columns = page.shape
-    looks = np.append(of_slots, np.zeros((shelves, 1)), axis=1)[:, page.slots].transpose(1, 0, 2)
-    shows = np.arange(columns) < page.columns[:, :, None]
-    assert looks.shape == (rows, shelves, columns)
-    return np.asarray((looks * shows).sum(axis=2))
+    shows = np.arange(page.shape[2]) < page.columns[:, :, None]
+    return np.asarray((page.by_column(of_slots) * shows).sum(axis=2))
 
 
 def _bounds(value: float, without: Sequence[float], level: float) -> tuple[float, float]:

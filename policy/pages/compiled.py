@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy.arrays import EMPTY, Bools, Codes, Hashes, Indices
+from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes, Indices
 from policy.hashes import arm_hashes
 from policy.pages.declaration import UNNAMED, ShelfPage
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, label
@@ -107,6 +107,12 @@ class CompiledPage:
     def is_pinned(self) -> Bools:
         """Which shelves always stand in the same row, bool[H]: pinned ones, and those with one row to stand in."""
         return np.asarray((self.declared.sum(axis=0) == 1) | np.isin(np.arange(len(self.kinds)), self.pins))
+
+    def by_column(self, values: Floats) -> Floats:
+        """What each shelf has in each column of each row, float64[R, H, C] from [H, S]; 0 where a row has no slot."""
+        # Slots beyond a row's last are numbered -1.
+        padded = np.append(values, np.zeros((len(values), 1)), axis=1)
+        return np.asarray(padded[:, self.slots].transpose(1, 0, 2))
 
     def candidates(self, items: Sequence[str], of_shelf: Mapping[str, Sequence[str]]) -> Bools:
         """Which items each shelf may show, bool[H, A]; a shelf that `of_shelf` does not name may show all."""

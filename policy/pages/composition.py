@@ -59,15 +59,12 @@ class Shelves:
     @classmethod
     def of(cls, page: CompiledPage, fit: ShelfFit, segment: int | None) -> Shelves:
         """What was fitted for the segment with this number; None for the whole page."""
-        rows, shelves, columns = page.shape
-        looks = np.append(fit.looks.of_slots(page), np.zeros((shelves, 1)), axis=1)[:, page.slots]
         reach = fit.reach.mean(axis=0) if segment is None else fit.reach[segment]
         factors, orders = fit.factors, fit.orders
         of_page, of_segments, of_spots = factors.variances
         own = (factors.page, of_page) if segment is None else (factors.segments[segment], of_segments[segment])
-        assert looks.shape == (shelves, rows, columns)
         return cls(
-            weights=np.asarray(looks.transpose(1, 0, 2) * reach[:, None, None]),
+            weights=page.by_column(fit.looks.of_slots(page)) * reach[:, None, None],
             factors=own,
             spots=(factors.spots.T, of_spots.T),
             orders=orders and (orders.segments[segment or 0], orders.variances[segment or 0]),

@@ -87,10 +87,8 @@ class SegmentShelves:
         reach = np.array([shares.get(row, 1.0) for row in _rows(page)])
         bought = fit.orders.get(segment, fit.orders.get(ALL))
         nothing = np.ones(len(page.kinds)), np.zeros(len(page.kinds))
-        # A row's slots beyond its last are numbered -1: a column that nobody looks at.
-        weights = np.append(looks, np.zeros((len(looks), 1)), axis=1)[:, page.slots].transpose(1, 0, 2)
         shelves = Shelves(
-            weights=np.asarray(weights * reach[:, None, None]),
+            weights=page.by_column(looks) * reach[:, None, None],
             factors=factors,
             spots=spots,
             orders=_pair(page, bought, nothing) if bought else None,

@@ -151,7 +151,7 @@ class _ByRow(_Learner):
         """See `PageLearner`."""
         beliefs, looks = self.beliefs(self.counts.impressions, self.counts.clicks, list(self.page.page.slots))
         _, shelves, _ = self.page.shape
-        weights = np.repeat(np.append(looks, 0.0)[self.page.slots][:, None], shelves, axis=1)
+        weights = self.page.by_column(np.tile(looks, (shelves, 1)))
         nothing = np.ones(shelves), np.zeros(shelves)
         spots = np.ones(weights.shape[:2]), np.zeros(weights.shape[:2])
         shares = reach(self.page, self.counts)
