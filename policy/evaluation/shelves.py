@@ -75,7 +75,7 @@ class ShelfEvidence(NamedTuple):
         """From counts of learned traffic by parts of the units, no unit in two of them: `PARTS` are enough."""
         some = [part for part in parts if part.views.sum() > 0.0]
         whole = reduce(ShelfCounts.plus, parts)
-        return cls(page, _Looked.of(page, whole), [_Looked.of(page, _less(whole, part)) for part in some])
+        return cls(page, _Looked.of(page, whole), [_Looked.of(page, whole.plus(part, -1.0)) for part in some])
 
     def estimate(self, arrangements: Arrangements, level: float = LEVEL) -> Estimate:
         """Clicks per page view with the target's arrangement, and the gain over what was served.
@@ -167,14 +167,3 @@ def _check(page: CompiledPage, target: Floats) -> None:
 
 def _refused(lacking: float, reason: str) -> Estimate:
     return Estimate(NAME, np.nan, np.nan, np.nan, 0.0, lacking, refused=reason)
-
-
-def _less(whole: ShelfCounts, part: ShelfCounts) -> ShelfCounts:
-    return ShelfCounts(
-        whole.views - part.views,
-        whole.impressions - part.impressions,
-        whole.clicks - part.clicks,
-        whole.shelf_impressions - part.shelf_impressions,
-        whole.shelf_clicks - part.shelf_clicks,
-        whole.placed - part.placed,
-    )

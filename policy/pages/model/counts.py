@@ -53,15 +53,15 @@ class ShelfCounts:
             np.zeros((segments, items, shelves)),
         )
 
-    def plus(self, other: ShelfCounts) -> ShelfCounts:
-        """Both together."""
+    def plus(self, other: ShelfCounts, factor: float = 1.0) -> ShelfCounts:
+        """And `factor` times the other: -1 takes it away."""
         return ShelfCounts(
-            self.views + other.views,
-            self.impressions + other.impressions,
-            self.clicks + other.clicks,
-            self.shelf_impressions + other.shelf_impressions,
-            self.shelf_clicks + other.shelf_clicks,
-            self.placed + other.placed,
+            self.views + factor * other.views,
+            self.impressions + factor * other.impressions,
+            self.clicks + factor * other.clicks,
+            self.shelf_impressions + factor * other.shelf_impressions,
+            self.shelf_clicks + factor * other.shelf_clicks,
+            self.placed + factor * other.placed,
         )
 
 
