@@ -43,6 +43,12 @@ class Items:
     candidates: Bools
     belief: Belief
 
+    @property
+    def usable(self) -> Bools:
+        """Which of them each shelf may show now, bool[H, A]."""
+        factor = self.belief.factor
+        return self.candidates if factor is None else self.candidates & (factor > 0.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shelves:
@@ -109,13 +115,12 @@ def compose_page(
         arrangement = _flat(page, scores, shelves, rules or CompiledRules.none(items.hashes, page.page.slots), names)
     else:
         factor = items.belief.factor
-        usable = items.candidates if factor is None else items.candidates & (factor > 0.0)
         if factor is not None:
             sales = None if scores.sales is None else scores.sales * factor[:, None]
             scores = ItemScores(scores.clicks * factor[:, None], sales)
-        arrangement = arrange(page, scores, _shelf_scores(page, shelves, choice, names), usable, items.hashes, rows)
-    whole = scores.clicks if scores.sales is None else scores.clicks + scores.sales
-    return _composition(page, items, arrangement, rules, whole)
+        added = _shelf_scores(page, shelves, choice, names)
+        arrangement = arrange(page, scores, added, items.usable, items.hashes, rows)
+    return _composition(page, items, arrangement, rules, scores.whole)
 
 
 class DeclaredPage(NamedTuple):
@@ -136,11 +141,9 @@ def declared_page(page: CompiledPage, items: Items, scores: Floats) -> DeclaredP
     looks = np.where(usable, columns - np.arange(columns), 0).astype(np.float64)
     weights = looks / np.maximum(looks.sum(axis=2, keepdims=True), 1.0) * (rows - np.arange(rows))[:, None, None]
     order = np.broadcast_to(-np.arange(shelves, dtype=np.float64), (1, rows, shelves))
-    factor = items.belief.factor
-    candidates = items.candidates if factor is None else items.candidates & (factor > 0.0)
     single = replace(page, floors=())
     shelf_scores = ShelfScores(weights, np.ones((1, rows, shelves)), rows=order)
-    arrangement = arrange(single, ItemScores(scores[:, None]), shelf_scores, candidates, items.hashes)
+    arrangement = arrange(single, ItemScores(scores[:, None]), shelf_scores, items.usable, items.hashes)
     return DeclaredPage(
         slate=named(arrangement.slates[0].tolist(), page.page.slots, items.names),
         rows=named(arrangement.rows[0].tolist(), page.page.row_names, page.page.shelf_names),
@@ -149,9 +152,8 @@ def declared_page(page: CompiledPage, items: Items, scores: Floats) -> DeclaredP
 
 
 def _flat(page: CompiledPage, scores: ItemScores, shelves: Shelves, rules: CompiledRules, names: Names) -> Arrangement:
-    whole = scores.clicks if scores.sales is None else scores.clicks + scores.sales
-    filled = fill(whole, shelves.weights[0, 0], rules, (names.page, names.segment, str(names.epoch)))
-    return Arrangement(np.zeros((whole.shape[1], 1), dtype=np.int32), filled.slates, filled.broken)
+    filled = fill(scores.whole, shelves.weights[0, 0], rules, (names.page, names.segment, str(names.epoch)))
+    return Arrangement(np.zeros((len(filled.slates), 1), dtype=np.int32), filled.slates, filled.broken)
 
 
 def _item_scores(items: Items, choice: PolicyChoice, names: Names, slots: int, z: Floats | None = None) -> ItemScores:

@@ -7,6 +7,7 @@ twice.  Equals are ordered by hash.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,11 @@ class ItemScores(NamedTuple):
 
     clicks: Floats
     sales: Floats | None = None
+
+    @property
+    def whole(self) -> Floats:
+        """Both together, as on a shelf that adds nothing to orders."""
+        return self.clicks if self.sales is None else self.clicks + self.sales
 
 
 class ShelfScores(NamedTuple):
@@ -147,27 +153,27 @@ class _Drawing:
 
     def _best(self, scores: ItemScores, candidates: Bools, hashes: Hashes) -> tuple[Codes, Floats]:
         """Lists and their scores: as many items as a page may have used up before a shelf comes to its own."""
-        page = self.page
-        length = len(page.row_of) + int(page.columns.max(axis=0)[page.keeps].sum())
+        length = len(self.page.row_of) + int(self.page.columns.max(axis=0)[self.page.keeps].sum())
         lists = np.full((self.variants, len(candidates), min(self.items, length)), EMPTY, dtype=np.int32)
         values = np.zeros(lists.shape)
         masks = np.ascontiguousarray(candidates).view(np.uint8)
-        # Orders may be worth another amount on each shelf, which is another order of items.
-        several = len(candidates) if scores.sales is not None else 1
-        for shelf in range(several):
-            whole = scores.clicks
-            if scores.sales is not None:
-                orders = 1.0 if self.shelves.orders is None else self.shelves.orders[:, shelf]
-                whole = scores.clicks + scores.sales * orders
+        for those, whole in self._scores_of_shelves(scores):
             ordered = _Ordered.of(whole, hashes)
-            those = range(shelf, shelf + 1) if scores.sales is not None else range(len(candidates))
             if self._built:
                 scan.best_items(lists, values, ordered.items, ordered.scores, masks, those.start, those.stop)
                 continue
-            for other in those:
-                items, own = ordered.among(candidates[other], lists.shape[2])
-                lists[:, other, : items.shape[1]], values[:, other, : items.shape[1]] = items, own
+            for shelf in those:
+                items, own = ordered.among(candidates[shelf], lists.shape[2])
+                lists[:, shelf, : items.shape[1]], values[:, shelf, : items.shape[1]] = items, own
         return lists, values
+
+    def _scores_of_shelves(self, scores: ItemScores) -> Iterator[tuple[range, Floats]]:
+        """Scores [A, V] with the shelves that have them: orders may be worth another amount on each."""
+        shelves, orders = range(self.page.shape[1]), self.shelves.orders
+        if scores.sales is None or orders is None:
+            yield shelves, scores.whole
+        else:
+            yield from ((shelves[at : at + 1], scores.clicks + scores.sales * orders[:, at]) for at in shelves)
 
     def draw(self, fixed: Codes, *, free: bool = True) -> Arrangement:
         """All rows; where `fixed` int32[V, R] names a shelf it stands there if it can, others only if `free`."""
