@@ -124,7 +124,7 @@ def compose_page(
 
 
 class DeclaredPage(NamedTuple):
-    """A page in the order of its declaration: slot to item, row to shelf, and the rules that do not hold."""
+    """A page in the order of its declaration: slot to item, row to shelf, and the rules that do not hold, in words."""
 
     slate: dict[str, str]
     rows: dict[str, str]

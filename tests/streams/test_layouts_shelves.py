@@ -139,6 +139,12 @@ def test_the_baseline_has_the_declared_order() -> None:
     assert layout([table(1)], page(kept_below)).baseline_rows == {"first": "sale", "second": "new"}
 
 
+def test_rules_that_do_not_hold_are_told_once_for_slates_and_once_for_the_baseline() -> None:
+    bare = PageShelf("new", pinned="second", candidates=Candidates(tags=["none"]))
+    made = layout([table(1)], page(msgspec.structs.replace(RULES, shelves=[bare, *(RULES.shelves or [])[1:]])))
+    assert made.relaxed == ["pin new: not in 4 of 4 slates", "pin new: not in the baseline"]
+
+
 def test_shelves_stand_still_until_enough_came_while_items_live() -> None:
     of, first = page(), layout([table(1)], page())
     assert first.arranged and first.arranged.version == 100

@@ -79,7 +79,7 @@ class ShelfComposer:
             slates=served.slates,
             propensities=served.propensities,
             shadow=shadow,
-            relaxed=[*served.relaxed, *(f"{rule}: not in the baseline" for rule in self._baseline.relaxed)],
+            relaxed=[*served.relaxed, *self._baseline.relaxed],
             value=SlateValue(served.arrangement.slates, served.scores, looked_at),
             rows=served.rows,
             baseline_rows=self._baseline.rows,
