@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 
 from policy.assignment import epoch_of
 from reshelf.inspect.attribution_window import UNITS
+from reshelf.inspect.layouts_topic import by_likelihood
 from reshelf.namespaces.open_state import open_state
 from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
@@ -152,8 +153,7 @@ def _shelves(arm: Arm) -> str:
 def row_lines(explanation: Explanation) -> Iterator[str]:
     """Which shelves stand in the rows of a page, one row a line; nothing where it has none."""
     for row, shares in (explanation.layout.row_propensities or {}).items():
-        ordered = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
-        yield f"row {row}: " + ", ".join(f"{shelf} {share:.0%}" for shelf, share in ordered)
+        yield f"row {row}: {by_likelihood(shares)}"
 
 
 def story(arm: Arm) -> str:

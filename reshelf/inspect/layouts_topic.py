@@ -150,7 +150,7 @@ def rows_table(layout: Layout) -> Table:
     propensities = {} if layout.row_propensities is UNSET else layout.row_propensities
     baseline = {} if layout.baseline_rows is UNSET else layout.baseline_rows
     for row in dict.fromkeys([*baseline, *propensities]):
-        table.add_row(row, _by_likelihood(propensities.get(row, {})), baseline.get(row, "-"))
+        table.add_row(row, by_likelihood(propensities.get(row, {})), baseline.get(row, "-"))
     return table
 
 
@@ -158,10 +158,11 @@ def slots_table(layout: Layout) -> Table:
     """Slots by items: how likely each item is in a slot for a visitor outside the holdout, and the baseline."""
     table = Table("slot", "items and how likely they are", "baseline", box=None)
     for slot in dict.fromkeys([*layout.baseline, *layout.propensities]):
-        table.add_row(slot, _by_likelihood(layout.propensities.get(slot, {})), layout.baseline.get(slot, "-"))
+        table.add_row(slot, by_likelihood(layout.propensities.get(slot, {})), layout.baseline.get(slot, "-"))
     return table
 
 
-def _by_likelihood(shares: Mapping[str, float]) -> str:
+def by_likelihood(shares: Mapping[str, float]) -> str:
+    """The names, the likeliest first, each with how likely it is."""
     ordered = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{name} {share:.0%}" for name, share in ordered)
