@@ -95,7 +95,8 @@ class Evaluator:
         """
         shadowed, evaluations = question.policy == "shadow", dict[str, Any]()
         pages = self._pages(question)
-        refused = {page: refusal_of_shelves(page) for page in pages if page in self.decisions.pages_with_shelves()}
+        shelved = self.decisions.pages_with_shelves()
+        refused = {page: refusal_of_shelves(page) for page in pages if page in shelved}
         pages = {page: number for page, number in pages.items() if page not in refused}
         if not pages:
             raise ReshelfError(" ".join(refused.values()))
