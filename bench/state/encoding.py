@@ -10,10 +10,10 @@ import numpy as np
 
 from policy.arrays import Ints
 from streams.fold.measure import Array, Keying, Width
-from streams.fold.measures import BINS, BLOCK, PACKED, TABLE_ARRAYS
+from streams.fold.measures import BINS, BLOCK, PACKED, TABLE_ARRAYS, blocks_for
 from streams.state.arrays.directory import Directory
 from streams.state.arrays.packed_value import encode_packed
-from streams.state.arrays.tables import Table, blocks_for
+from streams.state.arrays.tables import Table
 
 STRETCH = 256
 """The script lengthens arrays by so many bytes."""

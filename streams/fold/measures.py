@@ -184,6 +184,11 @@ PARTS: tuple[str, ...] = (PACKED, *DIRECTORIES, *(array.name for array in TABLE_
 """The keys of a table that do not depend on how many slots and shelves it has."""
 
 
+def blocks_for(columns: int) -> int:
+    """How many blocks an array has in so many columns."""
+    return -(-columns // BLOCK)
+
+
 class Blocks(NamedTuple):
     """How many blocks each array of a table has that is in blocks: by slots, and by shelves."""
 
@@ -193,7 +198,7 @@ class Blocks(NamedTuple):
     @classmethod
     def of(cls, slots: int, shelves: int) -> Blocks:
         """Those of a table with so many slots and shelves."""
-        return cls(-(-slots // BLOCK), -(-shelves // BLOCK))
+        return cls(blocks_for(slots), blocks_for(shelves))
 
     def names(self, beyond: Blocks | None = None) -> Iterator[str]:
         """The names of these blocks but for those of `beyond`."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from policy.arrays import Ints
 from streams.fold.measure import Array, Axis
-from streams.fold.measures import BLOCK, TABLE_ARRAYS
+from streams.fold.measures import BLOCK, TABLE_ARRAYS, blocks_for
 from streams.state.arrays.directory import Directory
-from streams.state.arrays.tables import TYPES, Table, blocks_for
+from streams.state.arrays.tables import TYPES, Table
 
 
 def encode_table(table: Table) -> dict[str, bytes]:

@@ -10,13 +10,13 @@ import numpy as np
 from policy.arrays import Indices
 from streams.fold.deltas import TableKey
 from streams.fold.measure import Array, Axis, Width
-from streams.fold.measures import BLOCK, DELAY_BINS, ITEM_DIRECTORIES, PACKED, TABLE_ARRAYS
+from streams.fold.measures import BLOCK, DELAY_BINS, ITEM_DIRECTORIES, PACKED, TABLE_ARRAYS, blocks_for
 from streams.state.arrays.compiled import BUILT, kernel
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.packed import OF_WIDTH, NameList, Packed, PackedCounts, pack
 from streams.state.arrays.packed_value import decode_packed, has_arrays
 from streams.state.arrays.sums import MOST, add_saturated, cells_at
-from streams.state.arrays.tables import TYPES, Table, blocks_for, shape_of
+from streams.state.arrays.tables import TYPES, Table, shape_of
 
 Parts = Mapping[str, bytes | None]
 Arrays = Iterator[tuple[str, Packed | None]]

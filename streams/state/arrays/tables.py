@@ -12,7 +12,16 @@ from policy.arrays import Ints
 from policy.assignment import BINS as UNIT_BINS
 from streams.fold.deltas import TableKey, Traffic
 from streams.fold.measure import Array, Axis, Width
-from streams.fold.measures import BLOCK, DELAY_BINS, DIRECTORIES, ITEM_DIRECTORIES, TABLE_ARRAYS, UNIT_ARRAYS, Blocks
+from streams.fold.measures import (
+    BLOCK,
+    DELAY_BINS,
+    DIRECTORIES,
+    ITEM_DIRECTORIES,
+    TABLE_ARRAYS,
+    UNIT_ARRAYS,
+    Blocks,
+    blocks_for,
+)
 from streams.state.arrays.directory import names_in
 from streams.state.keys import GroupKeys
 
@@ -164,11 +173,6 @@ def decode_bins(stored: Sequence[bytes | None] = ()) -> Ints:
 def bin_names(keys: GroupKeys, key: TableKey) -> list[str]:
     """The keys of the arrays that `decode_bins` takes."""
     return [keys.table(array.name, key) for array in UNIT_ARRAYS]
-
-
-def blocks_for(columns: int) -> int:
-    """How many blocks an array has in so many columns."""
-    return -(-columns // BLOCK)
 
 
 def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:
