@@ -15,7 +15,7 @@ from streams.state.arrays.compiled import BUILT, kernel
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.packed import OF_WIDTH, NameList, Packed, PackedCounts, pack
 from streams.state.arrays.packed_value import decode_packed, has_arrays
-from streams.state.arrays.sums import MOST, add_saturated, cells_at
+from streams.state.arrays.sums import MOST, add_saturated, cells_at, numbered, numbers_of
 from streams.state.arrays.tables import TYPES, Table, shape_of
 
 Parts = Mapping[str, bytes | None]
@@ -60,10 +60,9 @@ class _Part(NamedTuple):
 def _added(merged: _Part, late: _Part, names: NameList, built: bool) -> _Part:
     """The sum of both; arrays to which nothing is added stay as they are."""
     codes, (_, rows) = _joined([merged.codes, late.codes], len(names), built)
-    slots = names.shared(tuple(dict.fromkeys((*merged.slots, *late.slots))))
-    shelves = names.shared(tuple(dict.fromkeys((*merged.shelves, *late.shelves))))
+    slots, shelves = numbered((*merged.slots, *late.slots)), numbered((*merged.shelves, *late.shelves))
     size = len(codes), len(slots), len(shelves)
-    at = {Axis.ITEM: rows, Axis.SLOT: _places(slots, late.slots), Axis.SHELF: _places(shelves, late.shelves)}
+    at = {Axis.ITEM: rows, Axis.SLOT: numbers_of(late.slots, slots), Axis.SHELF: numbers_of(late.shelves, shelves)}
 
     def arrays() -> Arrays:
         for array in TABLE_ARRAYS:
@@ -78,11 +77,8 @@ def _added(merged: _Part, late: _Part, names: NameList, built: bool) -> _Part:
                 sums[place] = add_saturated(sums[place], late.counts[name], MOST[array.width])
                 yield name, pack(sums.ravel())
 
-    return _Part(codes, slots, shelves, PackedCounts(size, arrays()))
-
-
-def _places(names: tuple[str, ...], some: Iterable[str]) -> Indices:
-    return np.array([names.index(name) for name in some], dtype=np.intp)
+    labels = names.shared(tuple(slots)), names.shared(tuple(shelves))
+    return _Part(codes, *labels, PackedCounts(size, arrays()))
 
 
 def _of_arrays(parts: Parts, names: NameList, built: bool) -> _Part:

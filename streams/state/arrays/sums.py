@@ -19,15 +19,15 @@ MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
 def add_tables(tables: Sequence[Table]) -> Table:
     """One table of all counts, which stay at their largest value; segment, buckets and traffic are the first's."""
     first = tables[0]
-    items = _numbered(name for table in tables for name in table.items)
-    slots = _numbered(name for table in tables for name in table.slots)
-    shelves = _numbered(name for table in tables for name in table.shelves)
+    items = numbered(name for table in tables for name in table.items)
+    slots = numbered(name for table in tables for name in table.slots)
+    shelves = numbered(name for table in tables for name in table.shelves)
     total = Table.of(first.segment, first.bucket, first.traffic, tuple(items), tuple(slots), tuple(shelves))
     for table in tables:
         at = {
-            Axis.ITEM: places_in(items, table.items),
-            Axis.SLOT: places_in(slots, table.slots),
-            Axis.SHELF: places_in(shelves, table.shelves),
+            Axis.ITEM: numbers_of(table.items, items),
+            Axis.SLOT: numbers_of(table.slots, slots),
+            Axis.SHELF: numbers_of(table.shelves, shelves),
         }
         for array in TABLE_ARRAYS:
             place = cells_at(array, at)
@@ -37,12 +37,13 @@ def add_tables(tables: Sequence[Table]) -> Table:
     return replace(total, buckets=first.buckets)
 
 
-def _numbered(names: Iterable[str]) -> dict[str, int]:
+def numbered(names: Iterable[str]) -> dict[str, int]:
+    """Each name with its number, in the order in which they come."""
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
-def places_in(numbers: Mapping[str, int], names: Iterable[str]) -> Indices:
-    """The numbers of some names."""
+def numbers_of(names: Iterable[str], numbers: Mapping[str, int]) -> Indices:
+    """The numbers of names, all of which have one."""
     return np.array([numbers[name] for name in names], dtype=np.intp)
 
 
