@@ -47,7 +47,8 @@ def posterior_summary(
     `weighted_counts` may be those of an earlier call for the same page and segment.
     """
     weighted_counts = weighted_counts or WeightedCounts(page.candidates, tuple(page.rules.slots))
-    statistics = statistics_of(segment, state, page, settings, weighted_counts)
+    shelves = page.segment_shelves(segment)
+    statistics = statistics_of(segment, state, page, settings, weighted_counts, shelves)
     impressions, clicks, curve, prior = (
         statistics.impressions,
         statistics.clicks,
@@ -67,5 +68,5 @@ def posterior_summary(
         shown=weighted_counts.impressions[Traffic.LEARNED].sum(axis=1) / ONE,
         examined=impressions @ curve,
         sold=weighted_counts.conversions[Traffic.LEARNED] / ONE,
-        examination=looks(page, segment, statistics),
+        examination=looks(statistics, shelves),
     )

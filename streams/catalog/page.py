@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from policy.items import ItemFacts
 from policy.pages.compiled import CompiledPage
+from policy.pages.published import SegmentShelves
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
 from schemas.messages.pages import PageRules
@@ -57,6 +58,12 @@ class Page:
     def compiled(self, segment: str, now_ms: int) -> CompiledPage:
         """Its shelves and rows as arrays, with the rules for shelves that are in force."""
         return self.candidates.pages.of(self.rules, segment, now_ms)
+
+    def segment_shelves(self, segment: str) -> SegmentShelves | None:
+        """What is known of its shelves in a segment, whatever rules are in force; None on a flat page."""
+        if not self.rules.has_shelves:
+            return None
+        return SegmentShelves.of(self.compiled(segment, 0), self.shelves_fit, segment)
 
     def _bound(self, segment: str, now_ms: int) -> CompiledRules:
         arms = Arms.by_hash(self.candidates.items, self.candidates.hashes, self.items, now_ms)

@@ -141,9 +141,11 @@ def _inputs(
     now_ms: int,
 ) -> Inputs:
     rules = page.rules
-    statistics = statistics_of(segment, state, page, settings, weighted_counts)
+    shelves = page.segment_shelves(segment)
+    statistics = statistics_of(segment, state, page, settings, weighted_counts, shelves)
     z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
-    return Inputs(statistics, Names(rules.page, segment, epoch), z, weighted_counts.rules(page, segment, now_ms))
+    bound = weighted_counts.rules(page, segment, now_ms)
+    return Inputs(statistics, Names(rules.page, segment, epoch), z, bound, shelves)
 
 
 def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:

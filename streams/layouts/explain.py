@@ -123,7 +123,8 @@ def explain(
     """
     weighted_counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
     layout = guarded(compose(segment, state, page, settings, epoch, weighted_counts, now_ms, published), 0, fell_back)
-    statistics = statistics_of(segment, state, page, settings, weighted_counts)
+    shelves = page.segment_shelves(segment)
+    statistics = statistics_of(segment, state, page, settings, weighted_counts, shelves)
     beta = statistics.posterior()
     bound = page.bound(segment, now_ms)
     z = weighted_counts.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
@@ -132,7 +133,7 @@ def explain(
     builder = _ArmBuilder(layout, statistics, beta, bound, draws, shown, _shelf_shares(layout, page))
     priors = _priors(statistics, page.item_features, segment, weighted_counts)
     arms = [builder.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
-    curve = dict(zip(statistics.slots, looks(page, segment, statistics).tolist(), strict=True))
+    curve = dict(zip(statistics.slots, looks(statistics, shelves).tolist(), strict=True))
     fitted = page.parameters
     signals, returns = (fitted.signals or None, fitted.returns or None) if fitted else (None, None)
     stages = stage_summaries(counted_tables(segment, state, page), fitted, state.signals)

@@ -119,7 +119,8 @@ def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Know
     """Orders are looked at even where layouts do not go by them."""
     settings = those.settings
     valued = settings if settings.sale_value else settings.changed(sale_value=1.0)
-    statistics = statistics_of(those.segment, those.state, page, valued, counts)
+    shelves = page.segment_shelves(those.segment)
+    statistics = statistics_of(those.segment, those.state, page, valued, counts, shelves)
     counted = any(counts.conversions[traffic].any() for traffic in (Traffic.LEARNED, Traffic.HOLDOUT))
     categories = [page.items[item].category if item in page.items else "" for item in page.candidates.items]
     variance = interest_variance(page.parameters, those.segment) if page.parameters else 0.0

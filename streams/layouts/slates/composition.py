@@ -25,12 +25,16 @@ Composer = Callable[[PolicyChoice], Composition]
 
 
 class Inputs(NamedTuple):
-    """What slates are made from, beside the policy: `z` are normals for the most variants of the page's policies."""
+    """What slates are made from, beside the policy: `z` are normals for the most variants of the page's policies.
+
+    `shelves` are the page's in the segment, None on a flat page.
+    """
 
     statistics: Statistics
     names: Names
     z: Floats
     bound: CompiledRules
+    shelves: SegmentShelves | None
 
 
 def composer_of(page: Page, inputs: Inputs, views: float, now_ms: int, published: PublishedRows | None) -> Composer:
@@ -38,24 +42,31 @@ def composer_of(page: Page, inputs: Inputs, views: float, now_ms: int, published
 
     Shelves stay as `published` where these still hold.
     """
-    if page.rules.has_shelves:
-        return ShelfComposer(page, inputs, views, now_ms, published)
+    if inputs.shelves:
+        return ShelfComposer(page, inputs, inputs.shelves, views, now_ms, published)
     return lambda choice: _flat(inputs, choice)
 
 
 def _flat(inputs: Inputs, choice: PolicyChoice) -> Composition:
-    statistics, names, z, bound = inputs
+    statistics, names, z, bound, _ = inputs
     return slates_of(statistics, choice, *names, z[..., : choice.variants], bound)
 
 
 class ShelfComposer:
     """Composes the policies of a page with shelves: each takes the next of the slates whose shelves stand still."""
 
-    def __init__(self, page: Page, inputs: Inputs, views: float, now_ms: int, published: PublishedRows | None) -> None:
-        statistics, names, self._z, self._bound = inputs
-        self._names, self._views = names, views
+    def __init__(
+        self,
+        page: Page,
+        inputs: Inputs,
+        fitted: SegmentShelves,
+        views: float,
+        now_ms: int,
+        published: PublishedRows | None,
+    ) -> None:
+        statistics, names, self._z, self._bound, _ = inputs
+        self._names, self._views, self._fitted = names, views, fitted
         self._page = page.compiled(names.segment, now_ms)
-        self._fitted = SegmentShelves.of(self._page, page.shelves_fit, names.segment)
         belief = Belief(statistics.posterior(), statistics.click_value, self._bound.score_factor)
         mask = page.candidates.mask(self._page.page.shelf_names)
         self._items = Items(statistics.items, statistics.hashes, mask, belief)

@@ -28,9 +28,16 @@ from streams.state.reader import KeyState
 
 
 def statistics_of(
-    segment: str, state: KeyState, page: Page, settings: LayoutSettings, weighted_counts: WeightedCounts
+    segment: str,
+    state: KeyState,
+    page: Page,
+    settings: LayoutSettings,
+    weighted_counts: WeightedCounts,
+    shelves: SegmentShelves | None,
 ) -> Statistics:
     """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables.
+
+    `shelves` are the page's in the segment (`Page.segment_shelves`).
 
     Impressions are fewer where clicks, or items alike, stood above them and that is in force on the page.  On a page
     with shelves they are those that were looked at, in full looks on shelves that add nothing.
@@ -44,13 +51,12 @@ def statistics_of(
         stages = weighted_counts.stages.move_to(tables, weight_of, fitted, state.signals)
         click_value = _click_value(stages, page, settings)
     default = base(fitted, settings.click_rate, settings.strength)
-    lowering = None if page.rules.has_shelves or not page.item_features else page.item_features.lowering
+    lowering = None if shelves or not page.item_features else page.item_features.lowering
     counts = _Counts.of(weighted_counts)
-    if page.rules.has_shelves:
-        compiled = page.compiled(segment, 0)
-        sums = weighted_counts.shelf_sums(compiled.page.shelf_names)
+    if shelves:
+        sums = weighted_counts.shelf_sums(page.compiled(segment, 0).page.shelf_names)
         sums.move_to(tables, weight_of)
-        counts = counts.looked_at(sums, SegmentShelves.of(compiled, page.shelves_fit, segment))
+        counts = counts.looked_at(sums, shelves)
         curve = np.ones(len(weighted_counts.slots))
     else:
         curve = examination(page.rules.slots, fitted.examination if fitted else {})
@@ -77,15 +83,12 @@ def statistics_of(
     )
 
 
-def looks(page: Page, segment: str, statistics: Statistics) -> Floats:
+def looks(statistics: Statistics, shelves: SegmentShelves | None) -> Floats:
     """How likely each slot is looked at, float64[S]; on a page with shelves once it is in view, on any shelf's average.
 
     There `statistics` have impressions in full looks, so that their own examination is 1.
     """
-    if not page.rules.has_shelves:
-        return statistics.examination
-    shelves = SegmentShelves.of(page.compiled(segment, 0), page.shelves_fit, segment)
-    return np.asarray(shelves.looks.mean(axis=0))
+    return np.asarray(shelves.looks.mean(axis=0)) if shelves else statistics.examination
 
 
 class _Counts(NamedTuple):
