@@ -119,13 +119,17 @@ class Shop:
             assert await Store(client, self.redis.namespace, GROUPS).apply(CLICKS, 0, [move]) == [at + 1]
 
     @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[Any]:
-        app: Any = await layouts_app(self.kafka, self.redis, FOLD, self.layouts, self.errors.append, self.metrics)()
-        await app.start()
+    async def working(self, *others: Callable[[], Any], fold: FoldSettings = FOLD) -> AsyncIterator[Any]:
+        """The layout worker, while `others` work that make their applications so."""
+        make = layouts_app(self.kafka, self.redis, fold, self.layouts, self.errors.append, self.metrics)
         try:
-            yield app
+            async with contextlib.AsyncExitStack() as stack:
+                for each in (*others, make):
+                    app: Any = await each()
+                    await app.start()
+                    stack.push_async_callback(app.stop)
+                yield app
         finally:
-            await app.stop()
             assert self.errors == []
 
     def seen(self, topic: Topic = LAYOUTS, segment: str = "*", page: str = "home") -> list[bytes | None]:

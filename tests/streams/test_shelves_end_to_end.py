@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +14,6 @@ from schemas.messages.layouts import Layout
 from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf, PolicyChoice
 from schemas.topics import CLICKS, IMPRESSIONS
 from streams.fitter.app import fitter_app
-from streams.layouts.app import layouts_app
 from streams.learner.app import learner_app
 from streams.page_settings import FitterSettings
 from streams.settings import FoldSettings, LearnerSettings
@@ -74,15 +71,11 @@ def test_a_shelf_that_is_clicked_more_goes_up(
 
     async def run() -> Layout:
         visit(shop)
-        async with contextlib.AsyncExitStack() as stack:
-            for make in (
-                learner_app(shop.kafka, shop.redis, FOLD, learner, errors, shop.layouts),
-                fitter_app(shop.kafka, shop.redis, FOLD, shop.layouts, fitter, errors),
-                layouts_app(shop.kafka, shop.redis, FOLD, shop.layouts, errors, shop.metrics),
-            ):
-                app: Any = await make()
-                await app.start()
-                stack.push_async_callback(app.stop)
+        async with shop.working(
+            learner_app(shop.kafka, shop.redis, FOLD, learner, errors, shop.layouts),
+            fitter_app(shop.kafka, shop.redis, FOLD, shop.layouts, fitter, errors),
+            fold=FOLD,
+        ):
             layout: Layout = await shop.until(lambda: turned(shop.newest("s")))
             return layout
 

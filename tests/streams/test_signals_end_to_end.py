@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,6 @@ from schemas.topic import Topic
 from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, SIGNALS
 from streams.attribution.app import attribution_app
 from streams.fitter.app import fitter_app
-from streams.layouts.app import layouts_app
 from streams.learner.app import learner_app
 from streams.page_settings import FitterSettings
 from streams.settings import AttributionSettings, FoldSettings, LearnerSettings
@@ -95,16 +93,12 @@ def test_carts_that_come_in_place_a_young_item_without_orders(
 
     async def run() -> Layout:
         visit(shop)
-        async with contextlib.AsyncExitStack() as stack:
-            for make in (
-                attribution_app(shop.kafka, shop.redis, FOLD, learner, attribution, errors),
-                learner_app(shop.kafka, shop.redis, FOLD, learner, errors, shop.layouts),
-                fitter_app(shop.kafka, shop.redis, FOLD, shop.layouts, fitter, errors),
-                layouts_app(shop.kafka, shop.redis, FOLD, shop.layouts, errors, shop.metrics),
-            ):
-                app: Any = await make()
-                await app.start()
-                stack.push_async_callback(app.stop)
+        async with shop.working(
+            attribution_app(shop.kafka, shop.redis, FOLD, learner, attribution, errors),
+            learner_app(shop.kafka, shop.redis, FOLD, learner, errors, shop.layouts),
+            fitter_app(shop.kafka, shop.redis, FOLD, shop.layouts, fitter, errors),
+            fold=FOLD,
+        ):
             layout: Layout = await shop.until(lambda: placed(shop.newest("s")))
             return layout
 
