@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policy.arrays import Floats
+from policy.model.priors import WHOLE_PAGE
 from policy.pages.compiled import CompiledPage
 from policy.pages.composition import Shelves
 from policy.pages.model.factors import Factors
@@ -15,8 +16,6 @@ from policy.pages.model.fitting import OrderFactors, ShelfFit
 from policy.pages.model.looks import Looks
 from schemas.messages.parameters import Factor, ShelvesFit
 
-ALL = "*"
-"""The segment that stands for all others."""
 _NOTHING = ShelvesFit()
 Pair = tuple[Floats, Floats]
 """Factors with their relative variances."""
@@ -33,8 +32,8 @@ def shelves_fit(page: CompiledPage, fit: ShelfFit, segments: Sequence[str], orde
     bought: dict[str, dict[str, Factor]] = {}
     if orders:
         bought = {name: factors(orders.segments[at], orders.variances[at]) for at, name in enumerate(segments)}
-        bought[ALL] = factors(orders.segments.mean(axis=0), orders.variances.mean(axis=0))
-    reach = {ALL: fit.reach.mean(axis=0)} | dict(zip(segments, fit.reach, strict=True))
+        bought[WHOLE_PAGE] = factors(orders.segments.mean(axis=0), orders.variances.mean(axis=0))
+    reach = {WHOLE_PAGE: fit.reach.mean(axis=0)} | dict(zip(segments, fit.reach, strict=True))
     return ShelvesFit(
         rows=dict(zip(rows, map(_short, fit.looks.rows), strict=True)),
         columns={kind: [_short(look) for look in fit.looks.columns[at, :columns]] for at, kind in _kinds(page)},
@@ -76,16 +75,16 @@ class SegmentShelves:
         looks = _looks(page, fit).of_slots(page)
         of_page, _, of_spots = start.variances
         factors = _pair(page, fit.page, (start.page, of_page + fit.segment_variance))
-        if segment != ALL:
+        if segment != WHOLE_PAGE:
             between = np.where(page.titled, fit.segment_variance, 0.0)
             factors = _pair(page, fit.segments.get(segment, {}), (factors[0], factors[1] + between))
         by_row = [
             _pair(page, fit.spots.get(row, {}), (np.ones(len(page.kinds)), of_spots[:, 0])) for row in _rows(page)
         ]
         spots = np.stack([pair[0] for pair in by_row]), np.stack([pair[1] for pair in by_row])
-        shares = fit.reach.get(segment, fit.reach.get(ALL, {}))
+        shares = fit.reach.get(segment, fit.reach.get(WHOLE_PAGE, {}))
         reach = np.array([shares.get(row, 1.0) for row in _rows(page)])
-        bought = fit.orders.get(segment, fit.orders.get(ALL))
+        bought = fit.orders.get(segment, fit.orders.get(WHOLE_PAGE))
         nothing = np.ones(len(page.kinds)), np.zeros(len(page.kinds))
         shelves = Shelves(
             weights=page.by_column(looks) * reach[:, None, None],

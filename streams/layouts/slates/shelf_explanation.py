@@ -12,7 +12,7 @@ from policy.pages.compiled import CompiledPage
 from policy.pages.holding import broken
 from policy.pages.model.factors import FactorInterval
 from policy.pages.period import is_over, length
-from policy.pages.published import ALL, SegmentShelves
+from policy.pages.published import SegmentShelves
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule, label
 from schemas.messages.layouts import Layout
 from schemas.messages.parameters import Factor, ShelvesFit
@@ -20,6 +20,7 @@ from streams.catalog.layouts.arranged import row_codes
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import weights
+from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.slates.shelf_evidence import Apart, ShelfEvidence
 from streams.layouts.slates.statistics import counted_tables
 from streams.page_settings import LayoutSettings
@@ -127,7 +128,7 @@ def explain_shelf(
     declared = {each.name: each for each in compiled.page.shelves}[shelf]
     counted, on_page = (
         ShelfEvidence.of(shelf, counted_tables(name, state, page), page, compiled, settings)
-        for name, state in zip((segment, ALL), states, strict=True)
+        for name, state in zip((segment, WHOLE_PAGE), states, strict=True)
     )
     usable = page.candidates.mask((shelf,))[0]
     factors = _Factors(page.shelves_fit, shelf, segment)
@@ -176,7 +177,7 @@ class _Factors:
 
     @property
     def orders(self) -> FactorInterval | None:
-        return self._of(self.fit.orders.get(self.name, self.fit.orders.get(ALL, {}))) if self.fit else None
+        return self._of(self.fit.orders.get(self.name, self.fit.orders.get(WHOLE_PAGE, {}))) if self.fit else None
 
     def _of(self, stored: Mapping[str, Factor]) -> FactorInterval | None:
         return FactorInterval.of(*stored[self.shelf]) if self.shelf in stored else None
