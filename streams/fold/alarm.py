@@ -20,6 +20,8 @@ from streams.settings import LearnerSettings
 
 log = logging.getLogger(__name__)
 _LEAST_TO_STOP = 1_000
+_PARTS = 100
+"""Into so many parts its records are told apart, at most, however few come at a time."""
 _REST_S = 600.0
 
 
@@ -29,7 +31,7 @@ class InvalidAlarm:
     def __init__(self, tp: TopicPartition, settings: LearnerSettings) -> None:
         self._tp = tp
         self._settings = settings
-        self._batches: deque[tuple[int, int, int]] = deque()
+        self._parts: deque[tuple[int, int, int]] = deque()
         self._records = 0
         self._invalid = 0
         self._refused = 0
@@ -40,12 +42,17 @@ class InvalidAlarm:
 
         `refused` of the invalid ones are over a quota.
         """
-        self._batches.append((records, invalid, refused))
+        window = self._settings.window_records
+        if self._parts and self._parts[-1][0] + records <= window // _PARTS:
+            last = self._parts.pop()
+            self._parts.append((last[0] + records, last[1] + invalid, last[2] + refused))
+        else:
+            self._parts.append((records, invalid, refused))
         self._records += records
         self._invalid += invalid
         self._refused += refused
-        while self._batches and self._records - self._batches[0][0] >= self._settings.window_records:
-            old_records, old_invalid, old_refused = self._batches.popleft()
+        while self._parts and self._records - self._parts[0][0] >= window:
+            old_records, old_invalid, old_refused = self._parts.popleft()
             self._records -= old_records
             self._invalid -= old_invalid
             self._refused -= old_refused

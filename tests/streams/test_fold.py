@@ -195,6 +195,22 @@ def test_some_invalid_raise_an_alarm_and_go_on(caplog: pytest.LogCaptureFixture)
     assert not alarm.raised
 
 
+def test_the_share_of_invalid_records_is_known_however_few_come_at_a_time() -> None:
+    settings = LearnerSettings()
+    alarm = InvalidAlarm(TopicPartition("events-clicks", 0), settings)
+    window, part = settings.window_records, settings.window_records // 100
+    for _ in range(window // 10):
+        alarm.note(10, 2, "bad")
+    assert alarm.raised
+    clean = 0
+    while alarm.raised:
+        alarm.note(1, 0, "")
+        clean += 1
+    # A fifth of them is invalid in the beginning, and the alarm is given up where less than its share is left.
+    assert abs(clean - window * (1 - settings.alarm_share / 0.2)) <= 2 * part
+    assert len(alarm._parts) <= 201
+
+
 def test_a_record_too_large_for_a_letter_is_buried_without_its_content() -> None:
     tp = TopicPartition("events-clicks", 3)
     record = LoggedRecord(7, 1, b"u", b"x" * 1_000_100, (("own", b"1"),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.messages.events import Signal
+from schemas.messages.events import Click, Signal
 from schemas.topic import Topic
-from schemas.topics import CLICKS, CONVERSIONS, CREDITS, SIGNALS
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, DAY_MS, SIGNALS
 from streams.fold.fast import path as fast_path
 from streams.fold.judge import Accepted, Judge, Judged
 from streams.fold.names.quota import Refusal
@@ -125,6 +126,42 @@ def test_names_are_admitted_alike(log: Any, size: int, first: int) -> None:
             one, other = (part.prepare(batch) for part in parts)
             assert verdicts(one.judged) == verdicts(other.judged)
             assert (one.names, one.deltas, one.watermark) == (other.names, other.deltas, other.watermark)
+
+
+def clicks(number: int, days: int, shelves: Sequence[str] = ("",)) -> list[LoggedRecord]:
+    """So many a day, each on an item of its own."""
+    numbers = [(day, at, shelf) for day in range(days) for at in range(number) for shelf in shelves]
+    events = [
+        Click(f"c{offset}", NOW + day * DAY_MS, "u", "home", "s", "top", f"i{at}", f"v{offset}", 1, 0, shelf=shelf)
+        for offset, (day, at, shelf) in enumerate(numbers)
+    ]
+    return [
+        LoggedRecord(offset, event.occurred_at, event.unit.encode(), msgspec.json.encode(event))
+        for offset, event in enumerate(events)
+    ]
+
+
+def test_names_of_days_gone_by_take_no_memory() -> None:
+    def memory_after(days: int) -> int:
+        judge = Judge(CLICKS, FoldSettings(unit_clicks=0))
+        judged = judge.judge(clicks(500, days), 0, lambda accepted: None)
+        assert len(judged.accepted) == 500 * days
+        assert judge._event_path is not None
+        return judge._event_path.admitted_bytes
+
+    assert memory_after(40) <= 1.5 * memory_after(4)
+
+
+def test_a_shelf_is_a_name_of_its_own() -> None:
+    """A click whose other names were admitted before is asked about again where it names another shelf."""
+    asked: list[str] = []
+
+    def admit(accepted: Accepted) -> None:
+        event: Any = accepted.event
+        asked.append(event.shelf)
+
+    Judge(CLICKS, FoldSettings(unit_clicks=0)).judge(clicks(1, 1, ["new", "sale", "new"]), 0, admit)
+    assert asked == ["new", "sale"]
 
 
 async def dead_letter(_: TopicPartition, __: Any) -> None:

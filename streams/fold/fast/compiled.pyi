@@ -60,6 +60,7 @@ class FastPath:
 
 class EventPath:
     newest: int
+    admitted_bytes: int
     def __init__(
         self,
         decode: Callable[[Any], Any],

@@ -3,8 +3,10 @@
 cdef enum:
     ORDER = 4
     CLICK = 5
-    # Combinations of names that are remembered as admitted.
-    MOST_ADMITTED = 100_000
+    ADMITTED = 6
+    # Combinations of names that are remembered as admitted, of so many buckets, the newest ones.
+    MOST_ADMITTED = 32_768
+    ADMITTED_BUCKETS = 2
 
 
 cdef class EventPath:
@@ -18,11 +20,13 @@ cdef class EventPath:
     cdef int64_t width, life, late, early, most
     cdef bint orders, once_per_slot
     cdef RecentNames recent
-    cdef set admitted
+    cdef SeenTable admitted
+    cdef int64_t admitted_count, newest_bucket
 
     def __init__(self, decode, kind, rules, fold, RecentNames recent):
         self.decode, self.kind, self.make, self.recent = decode, kind, tuple.__new__, recent
-        self.admitted = set()
+        self._forget_admitted()
+        self.newest_bucket = 0
         self.time_field, self.currency, self.kinds = rules.time_field, rules.currency, rules.kinds
         self.width, self.life, self.late, self.early = fold.bucket_ms, rules.life, rules.late, fold.max_clock_skew_ms
         self.most, self.orders, self.once_per_slot = rules.most, rules.marks_orders, rules.once_per_slot
@@ -91,15 +95,33 @@ cdef class EventPath:
 
     cdef object _refusal(self, admit, entry, event, int64_t time_ms):
         """Why an event is over a quota; names that were admitted to a bucket stay so."""
-        names = (self._bucket(time_ms), event.page, event.segment, event.item, event.slot)
-        if names in self.admitted:
+        cdef int64_t bucket = self._bucket(time_ms)
+        cdef int64_t number = bucket // self.width if self.width else 0
+        cdef str names = f"{bucket}\n{event.page}\n{event.segment}\n{event.item}\n{event.slot}\n{event.shelf}"
+        cdef Seen name = self.recent.of_kind(ADMITTED, self.recent.of_text(names))
+        cdef Seen *place
+        self.newest_bucket = max(self.newest_bucket, number)
+        name.value = <uint32_t>number
+        place = self.admitted.find(name, <uint32_t>self.newest_bucket, ADMITTED_BUCKETS)
+        if place.low == name.low and place.high == name.high:
             return None
         refusal = admit(entry)
-        if refusal is None:
-            if len(self.admitted) >= MOST_ADMITTED:
-                self.admitted.clear()
-            self.admitted.add(names)
+        if refusal is None and self.newest_bucket - number < ADMITTED_BUCKETS:
+            if self.admitted_count == MOST_ADMITTED:
+                self._forget_admitted()
+                place = self.admitted.find(name, NONE_BEFORE, NONE_BEFORE)
+            self.admitted_count += place.low == 0
+            self.admitted.fill(place, name, <uint32_t>self.newest_bucket, ADMITTED_BUCKETS)
         return refusal
+
+    cdef int _forget_admitted(self) except -1:
+        self.admitted, self.admitted_count = SeenTable(), 0
+        return 0
+
+    @property
+    def admitted_bytes(self):
+        """Bytes of memory that names take which are remembered as admitted."""
+        return self.admitted.bytes()
 
     cdef bint _fits(self, event, bytes key, int64_t time_ms, int64_t timestamp) except -1:
         cdef int64_t lateness = timestamp - time_ms
