@@ -10,4 +10,5 @@
 - `period`: when shelves may move
 - `published`: what was fitted of shelves and rows, as a message and as arrays of a page
 - `rules`: what merchants ask of shelves
+- `templates`: narrower forms of a page, for branches
 """

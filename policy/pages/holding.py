@@ -34,7 +34,11 @@ def broken(page: CompiledPage, rows: Codes) -> Iterator[tuple[str, int]]:
         count = (np.append(cap.shelves, False)[rows]).sum(axis=1)
         counts.append((cap.label, int((count > cap.most).sum())))
     counts += [(floor.label, count) for floor, count in lacking(page, rows)]
-    counts += [(f"row {name}", int((rows[:, row] == EMPTY).sum())) for row, name in enumerate(page.page.row_names)]
+    counts += [
+        (f"row {name}", int((rows[:, row] == EMPTY).sum()))
+        for row, name in enumerate(page.page.row_names)
+        if page.declared[row].any()
+    ]
     return ((rule, count) for rule, count in counts if count)
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from policy.pages.declaration import UNNAMED, Declaration, Row, Shelf, ShelfPage, page_problems
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule
+from policy.pages.templates import template_problems
 from policy.rules.compiled import in_force
 from policy.rules.kind import Problem
 from schemas import rules as declared
@@ -73,7 +74,8 @@ def offers(rules: PageRules) -> dict[str, Offer]:
 
 
 def shelf_problems(rules: PageRules) -> Iterator[Problem]:
-    """What of shelves, rows and their rules cannot be meant, and what pages with shelves cannot do; by path."""
+    """What of shelves, rows, templates and rules cannot be meant, and what pages with shelves cannot do; by path."""
+    yield from template_problems(rules)
     if not rules.has_shelves:
         return
     about_shelves = [at for at, rule in enumerate(rules.rules) if isinstance(rule, declared.ShelfRule)]

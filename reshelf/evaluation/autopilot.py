@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from policy.experiments.elimination import Standing, pair_level, standings
 from policy.experiments.sequence import METRICS
@@ -18,7 +19,7 @@ from reshelf.namespaces.open_state import open_state
 from reshelf.rules import topic
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
-from schemas.messages.pages import MAIN, PageRules, PolicyChoice
+from schemas.messages.pages import MAIN, Branch, PageRules, PolicyChoice
 from streams.layouts.branches import shares_of
 from streams.state.arrays.experiment_bins import BucketBins, sides
 
@@ -70,6 +71,8 @@ class Certificate(msgspec.Struct, frozen=True):
     branches: list[Interval]
     policies: dict[str, PolicyChoice]
     """Those in force after it, by branch."""
+    templates: dict[str, str] = {}
+    """Those in force after it, by branch, where the page has several."""
 
     @property
     def dropped(self) -> list[Interval]:
@@ -88,28 +91,42 @@ class Certificate(msgspec.Struct, frozen=True):
         ]
 
 
-def policies_of(rules: PageRules) -> dict[str, PolicyChoice]:
-    """The policies of a page by branch, its own first; a shadow belongs to the page and not to a policy."""
-    own = {MAIN: rules.policy} | {branch.name: branch.policy for branch in rules.branches}
-    return {name: msgspec.structs.replace(choice, shadow="") for name, choice in own.items()}
+class Treatment(NamedTuple):
+    """What the units of a branch get: a policy, and the template that it fills, empty on a page that has none."""
+
+    policy: PolicyChoice
+    template: str
+
+
+def treatments_of(rules: PageRules) -> dict[str, Treatment]:
+    """What is on trial on a page by branch, its own first; a shadow belongs to the page and not to a policy."""
+    branches = {MAIN: None} | {branch.name: branch for branch in rules.branches}
+    return {name: _treatment(rules, branch) for name, branch in branches.items()}
+
+
+def _treatment(rules: PageRules, branch: Branch | None) -> Treatment:
+    policy = msgspec.structs.replace(branch.policy if branch else rules.policy, shadow="")
+    return Treatment(policy, "" if rules.templates is UNSET else rules.template_of(branch))
 
 
 def race_of(versions: Sequence[PageRules]) -> Race:
     """The trial that the newest version is of; raises ReshelfError where somebody changed a policy of it meanwhile."""
     now = versions[-1]
     run = list(takewhile(lambda rules: _units(rules) == _units(now), reversed(versions)))
-    began, declared = run[-1], policies_of(run[-1])
+    began, declared = run[-1], treatments_of(run[-1])
     for rules in run:
-        strange = [name for name, choice in policies_of(rules).items() if choice not in declared.values()]
+        strange = [name for name, choice in treatments_of(rules).items() if choice not in declared.values()]
         if strange:
             raise ReshelfError(
-                f"page {now.page!r}: version {rules.version} by {rules.author or 'somebody'} changed the policy of "
-                f"{', '.join(strange)}, so its counts are those of two policies. Begin a new trial with another "
+                f"page {now.page!r}: version {rules.version} by {rules.author or 'somebody'} changed the policy or "
+                f"template of {', '.join(strange)}, so its counts are those of both. Begin a new trial with another "
                 "branch_salt."
             )
     if len(set(declared.values())) < len(declared):
-        raise ReshelfError(f"page {now.page!r}: two of {', '.join(declared)} have the same policy. Leave one out.")
-    same = [name for name in declared if all(policies_of(rules)[name] == declared[name] for rules in run)]
+        raise ReshelfError(
+            f"page {now.page!r}: two of {', '.join(declared)} have the same policy and template. Leave one out."
+        )
+    same = [name for name in declared if all(treatments_of(rules)[name] == declared[name] for rules in run)]
     return Race(began, now, same)
 
 
@@ -127,6 +144,7 @@ def decide(race: Race, bins: BucketBins, since_ms: int, goal: str, level: float,
     left = [name for name in race.names if name not in dropped]
     action = "promote" if dropped and len(left) == 1 else "drop" if dropped else "none"
     after = following(race.now, dropped, best) if best and dropped else race.now
+    treatments = treatments_of(after)
     return Certificate(
         page=race.now.page,
         goal=goal,
@@ -140,7 +158,8 @@ def decide(race: Race, bins: BucketBins, since_ms: int, goal: str, level: float,
         version_before=race.now.version,
         version_after=None,
         branches=[_interval(name, results.get(name), best) for name in shares],
-        policies=policies_of(after),
+        policies={name: own.policy for name, own in treatments.items()},
+        templates={name: own.template for name, own in treatments.items() if own.template},
     )
 
 
@@ -149,19 +168,26 @@ def following(rules: PageRules, dropped: Sequence[str], best: str) -> PageRules:
 
     Where all have the same then, the trial is over, and it is the page's own.
     """
-    policies = policies_of(rules)
-    gone = [policies[name] for name in dropped]
-    after = {name: policies[best] if choice in gone else choice for name, choice in policies.items()}
-    own = msgspec.structs.replace(after[MAIN], shadow=rules.policy.shadow)
-    over = all(choice == policies[best] for choice in after.values())
-    branches = [msgspec.structs.replace(branch, policy=after[branch.name]) for branch in rules.branches]
+    before = treatments_of(rules)
+    gone = [before[name] for name in dropped]
+    after = {name: before[best] if own in gone else own for name, own in before.items()}
+    policy = msgspec.structs.replace(after[MAIN].policy, shadow=rules.policy.shadow)
+    over = all(own == before[best] for own in after.values())
+    branches = [_given(branch, after[branch.name]) for branch in rules.branches]
     try:
-        return msgspec.structs.replace(rules, policy=own, branches=[] if over else branches)
+        return msgspec.structs.replace(
+            rules, policy=policy, template=after[MAIN].template or rules.template, branches=[] if over else branches
+        )
     except ValueError as error:
         raise ReshelfError(
             f"page {rules.page!r}: with the policy of {best} in place of {', '.join(dropped)} the rules are not valid: "
             f"{error}. Lower policy.variants of {best}."
         ) from None
+
+
+def _given(branch: Branch, treatment: Treatment) -> Branch:
+    """The branch with a treatment; it names its template where there are some, as that of the page may change."""
+    return msgspec.structs.replace(branch, policy=treatment.policy, template=treatment.template or branch.template)
 
 
 def _interval(name: str, standing: Standing | None, best: str | None) -> Interval:

@@ -289,6 +289,7 @@ export interface PageRules {
    * out.
    */
   slots?: string[];
+  /** What renderers know it by; on a page with `templates` the one that its own policy uses. */
   template?: string;
   candidates?: Candidates;
   policy?: PolicyChoice;
@@ -303,6 +304,8 @@ export interface PageRules {
   shelves?: PageShelf[];
   /** Rows of slots in rendered order, on a page with `shelves`. */
   rows?: PageRow[];
+  /** Narrower forms of a page with `rows`, for the page's own policy or for branches. */
+  templates?: PageTemplate[];
   /** Of two that cannot both hold, the first does. */
   rules?: (Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements | NotAbove | NotBelow | MostOfKind | LeastExposure)[];
   /** Policies on trial beside the page's own, which has the rest. */
@@ -375,6 +378,23 @@ export interface PageRow {
   /** So many slots, named row.1, row.2 and so on; 0: `slots` has the names. */
   columns?: number;
   /** Which shelves may stand there; empty: all. */
+  shelves?: string[];
+}
+
+/** A narrower form of a page with shelves: some of its rows, with fewer columns or fewer shelves to stand there. */
+export interface PageTemplate {
+  /** Not `default`, which is the page with all its rows. */
+  name: string;
+  rows: TemplateRow[];
+}
+
+/** A row of the page that a template has, narrower where it says so. */
+export interface TemplateRow {
+  /** Slots side by side, where one shelf stands; unique on its page. */
+  name: string;
+  /** So many of its slots, from the first; 0: all of them. */
+  columns?: number;
+  /** Which shelves may stand there; empty: those of the page's row. */
   shelves?: string[];
 }
 
@@ -578,6 +598,8 @@ export interface Branch {
   /** Of the units outside the holdout. */
   share: number;
   policy: PolicyChoice;
+  /** One of the page's `templates`, or `default` for all its rows; left out: that of the page. */
+  template?: string;
 }
 
 /**
@@ -882,6 +904,8 @@ export interface LayoutBranch {
   policy: string;
   share: number;
   variants: number;
+  /** The template that its slates are for, where the page has several. */
+  template?: string;
 }
 
 /**

@@ -46,6 +46,9 @@ class LayoutBranch(Struct, frozen=True):
     policy: Label
     share: Share
     variants: Annotated[int, Meta(ge=1, le=256)]
+    template: Annotated[
+        Label | UnsetType, Meta(description="The template that its slates are for, where the page has several.")
+    ] = UNSET
 
 
 class LayoutShelf(Struct, frozen=True, omit_defaults=True):

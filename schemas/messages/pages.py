@@ -83,10 +83,17 @@ class Branch(Struct, frozen=True):
     name: Annotated[Label, Meta(min_length=1, description="Not `main`, which is the page's own policy.")]
     share: Annotated[float, Meta(gt=0.0, lt=1.0, description="Of the units outside the holdout.")]
     policy: PolicyChoice
+    template: Annotated[
+        Label | UnsetType,
+        Meta(description="One of the page's `templates`, or `default` for all its rows; left out: that of the page."),
+    ] = UNSET
 
 
 MOST_SHELVES = 64
 MOST_ROWS = 64
+MOST_TEMPLATES = 8
+WHOLE_TEMPLATE = "default"
+"""The template of all rows of a page, as they are declared."""
 
 
 class PageShelf(Struct, frozen=True):
@@ -139,6 +146,26 @@ class PageRow(Struct, frozen=True):
         return self.slots or column_names(self.name, self.columns)
 
 
+class TemplateRow(Struct, frozen=True):
+    """A row of the page that a template has, narrower where it says so."""
+
+    name: Row
+    columns: Annotated[
+        int, Meta(ge=0, le=MOST_SLOTS, description="So many of its slots, from the first; 0: all of them.")
+    ] = 0
+    shelves: Annotated[
+        list[Shelf],
+        Meta(max_length=MOST_SHELVES, description="Which shelves may stand there; empty: those of the page's row."),
+    ] = []
+
+
+class PageTemplate(Struct, frozen=True):
+    """A narrower form of a page with shelves: some of its rows, with fewer columns or fewer shelves to stand there."""
+
+    name: Annotated[Label, Meta(min_length=1, description="Not `default`, which is the page with all its rows.")]
+    rows: Annotated[list[TemplateRow], Meta(min_length=1, max_length=MOST_ROWS)]
+
+
 def column_names(row: str, columns: int) -> list[str]:
     """The default names of the slots of a row, from left to right."""
     return [f"{row}.{column + 1}" for column in range(columns)]
@@ -159,7 +186,10 @@ class PageRules(Struct, frozen=True):
             extra_json_schema={"uniqueItems": True},
         ),
     ] = []
-    template: Label = "default"
+    template: Annotated[
+        Label,
+        Meta(description="What renderers know it by; on a page with `templates` the one that its own policy uses."),
+    ] = WHOLE_TEMPLATE
     candidates: Candidates = Candidates()
     policy: PolicyChoice = PolicyChoice()
     attribution_window: Annotated[
@@ -180,6 +210,10 @@ class PageRules(Struct, frozen=True):
     rows: Annotated[
         Annotated[list[PageRow], Meta(min_length=1, max_length=MOST_ROWS)] | UnsetType,
         Meta(description="Rows of slots in rendered order, on a page with `shelves`."),
+    ] = UNSET
+    templates: Annotated[
+        Annotated[list[PageTemplate], Meta(min_length=1, max_length=MOST_TEMPLATES)] | UnsetType,
+        Meta(description="Narrower forms of a page with `rows`, for the page's own policy or for branches."),
     ] = UNSET
     rules: Annotated[list[Rule], Meta(max_length=256, description="Of two that cannot both hold, the first does.")] = []
     branches: Annotated[
@@ -232,6 +266,10 @@ class PageRules(Struct, frozen=True):
                 f"Expected at most {MOST_CELLS} slots in all slates together, got {slates} slates of {len(self.slots)} "
                 f"slots: at most {MOST_CELLS // len(self.slots)} slates, those of branches and exploration among them"
             )
+
+    def template_of(self, branch: Branch | None = None) -> str:
+        """The template of a branch, of the page's own policy without one."""
+        return self.template if branch is None or branch.template is UNSET else branch.template
 
     @property
     def has_shelves(self) -> bool:

@@ -14,9 +14,10 @@ from policy.items import ItemFacts
 from policy.pages.compiled import CompiledPage
 from policy.pages.declaration import UNNAMED
 from policy.pages.messages import Offer, shelf_page
+from policy.pages.templates import narrowed, templates_of
 from policy.rules.compiled import CompiledRules, in_force
 from policy.slates.candidates import fitting
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import WHOLE_TEMPLATE, PageRules
 from schemas.rules import FOR_EVER
 from streams.catalog.ranking import Columns, Ranking
 from streams.state.arrays.packed import CodedNames, NameList
@@ -56,17 +57,26 @@ class CompiledPages:
 
     def __init__(self) -> None:
         self._rules: PageRules | None = None
-        self._compiled: dict[tuple[bool, ...], CompiledPage] = {}
+        self._compiled: dict[tuple[tuple[bool, ...], str], CompiledPage] = {}
 
-    def of(self, rules: PageRules, segment: str, now_ms: int) -> CompiledPage:
-        """The page as it is for a segment at a time: the same object as long as the same rules are in force."""
+    def of(self, rules: PageRules, segment: str, now_ms: int, template: str) -> CompiledPage:
+        """The page as it is for a segment at a time: the same object as long as the same rules are in force.
+
+        With the name of one of its templates it is narrower.
+        """
         if self._rules is not rules:
             self._rules, self._compiled = rules, {}
         those = tuple(in_force(rule, segment, now_ms) for rule in rules.rules)
-        page = self._compiled.get(those)
+        page = self._compiled.get((those, template))
         if page is None:
-            page = self._compiled[those] = CompiledPage.of(shelf_page(rules, segment, now_ms))
+            page = self._compiled[those, template] = self._compile(rules, segment, now_ms, template)
         return page
+
+    def _compile(self, rules: PageRules, segment: str, now_ms: int, name: str) -> CompiledPage:
+        template = templates_of(rules).get(name)
+        if template is None:
+            return CompiledPage.of(shelf_page(rules, segment, now_ms))
+        return narrowed(self.of(rules, segment, now_ms, WHOLE_TEMPLATE), template)
 
 
 class CandidateSet:

@@ -11,7 +11,7 @@ from policy.pages.compiled import CompiledPage
 from policy.pages.published import SegmentShelves
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import WHOLE_TEMPLATE, PageRules
 from schemas.messages.parameters import PolicyParameters, ShelvesFit
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
@@ -55,9 +55,9 @@ class Page:
         names = self.rules, self.items, self.revision, *self.rule_parameters
         return self.candidates.bindings.of(names, those, now_ms, lambda: self._bound(segment, now_ms))
 
-    def compiled(self, segment: str, now_ms: int) -> CompiledPage:
-        """Its shelves and rows as arrays, with the rules for shelves that are in force."""
-        return self.candidates.pages.of(self.rules, segment, now_ms)
+    def compiled(self, segment: str, now_ms: int, template: str = WHOLE_TEMPLATE) -> CompiledPage:
+        """Its shelves and rows as arrays, with the rules for shelves that are in force; as a template has them."""
+        return self.candidates.pages.of(self.rules, segment, now_ms, template)
 
     def segment_shelves(self, segment: str) -> SegmentShelves | None:
         """What is known of its shelves in a segment, whatever rules are in force; None on a flat page."""

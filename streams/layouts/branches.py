@@ -1,4 +1,4 @@
-"""Policies on trial: the slates of each branch of a page's units in one layout."""
+"""Policies and templates on trial: the slates of each branch of a page's units in one layout."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from policy.assignment import slate_chances
 from policy.pages.messages import layout_shelves
 from policy.slates.composition import Composition
 from schemas.messages.layouts import Layout, LayoutBranch
-from schemas.messages.pages import MAIN, PageRules, PolicyChoice
+from schemas.messages.pages import MAIN, Branch, PageRules, PolicyChoice
 
 
 def most_variants(rules: PageRules) -> int:
@@ -27,10 +27,10 @@ def shares_of(rules: PageRules) -> dict[str, float]:
     }
 
 
-def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyChoice], Composition]) -> Layout:
+def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyChoice, str], Composition]) -> Layout:
     """The layout of the page's own policy with the slates of its branches behind, and exact propensities of all."""
-    compositions = [(branch, compose(branch.policy)) for branch in rules.branches]
-    main = LayoutBranch(MAIN, layout.policy, shares_of(rules)[MAIN], len(layout.slates))
+    compositions = [(branch, compose(branch.policy, rules.template_of(branch))) for branch in rules.branches]
+    main = LayoutBranch(MAIN, layout.policy, shares_of(rules)[MAIN], len(layout.slates), _template(rules))
     relaxed = (name for _, composition in compositions for name in composition.relaxed)
     slates = [*layout.slates, *(slate for _, composition in compositions for slate in composition.slates)]
     rows = layout.rows and [*layout.rows, *(row for _, composition in compositions for row in composition.rows)]
@@ -41,7 +41,9 @@ def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyCho
         branches=[
             main,
             *(
-                LayoutBranch(branch.name, branch.policy.name, branch.share, len(composition.slates))
+                LayoutBranch(
+                    branch.name, branch.policy.name, branch.share, len(composition.slates), _template(rules, branch)
+                )
                 for branch, composition in compositions
             ),
         ],
@@ -53,6 +55,11 @@ def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyCho
         return whole
     shares = _mixed(whole, rows, [row.name for row in rules.rows])
     return msgspec.structs.replace(whole, row_propensities=shares, shelves=layout_shelves(rules, whole))
+
+
+def _template(rules: PageRules, branch: Branch | None = None) -> str | UnsetType:
+    """What a layout says of a branch, or of the page's own policy, where the page has templates."""
+    return UNSET if rules.templates is UNSET else rules.template_of(branch)
 
 
 def _mixed(layout: Layout, placed: Sequence[Mapping[str, str]], places: Sequence[str]) -> dict[str, dict[str, float]]:

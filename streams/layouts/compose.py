@@ -95,12 +95,12 @@ def compose_valued(
     composer = composer_of(page, inputs, weighted_counts.views, now_ms, published)
     values: list[SlateValue] = []
 
-    def composition_of(choice: PolicyChoice) -> Composition:
-        composition = composer(explored(choice, settings))
+    def composition_of(choice: PolicyChoice, template: str) -> Composition:
+        composition = composer(explored(choice, settings), template)
         values.append(composition.value)
         return composition
 
-    composition = composition_of(rules.policy)
+    composition = composition_of(rules.policy, rules.template)
     layout = Layout(
         page=rules.page,
         segment=segment,

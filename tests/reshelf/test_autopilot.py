@@ -18,10 +18,19 @@ from redis.asyncio import Redis as AsyncRedis
 
 from policy.assignment import BINS, branches_of_bins
 from reshelf.cli.main import run
-from reshelf.evaluation.autopilot import Race, decide, following, policies_of, race_of
+from reshelf.evaluation.autopilot import Race, Treatment, decide, following, race_of, treatments_of
 from reshelf.rules import topic
 from schemas.errors import ReshelfError
-from schemas.messages.pages import MAIN, Branch, PageRules, PolicyChoice
+from schemas.messages.pages import (
+    MAIN,
+    Branch,
+    PageRow,
+    PageRules,
+    PageShelf,
+    PageTemplate,
+    PolicyChoice,
+    TemplateRow,
+)
 from schemas.topics import DAY_MS, EVENT_TOPICS
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.records import TopicPartition
@@ -74,23 +83,43 @@ def test_what_is_certain_is_done(gains: dict[str, float], action: str, dropped: 
     assert certificate.pair_level == pytest.approx(1.0 - 0.05 / 3)
     assert len(certificate.reason()) <= 256
     if action == "drop":
-        assert set(certificate.policies) == set(policies_of(RULES))
+        assert set(certificate.policies) == set(treatments_of(RULES))
         assert certificate.policies[MAIN] == certificate.policies[certificate.best or ""]
     if action == "promote":
         assert certificate.policies == {MAIN: BOLD}
 
 
+def test_a_template_on_trial_is_dropped_and_promoted_with_its_policy() -> None:
+    names = ("whole", "short")
+    shelves, rows = [PageShelf("new"), PageShelf("sale")], [PageRow("first", columns=2), PageRow("second", columns=2)]
+    own = PolicyChoice(variants=8)
+    page = PageRules(
+        "home", 1, shelves=shelves, rows=rows, policy=own, template="whole", branch_salt=RULES.branch_salt,
+        templates=[PageTemplate(name, [TemplateRow(row.name) for row in rows[at:]]) for at, name in enumerate(names)],
+        branches=[Branch("bold", 0.3, own, template="short"), Branch("greedy", 0.3, own, template="default")],
+    )  # fmt: skip
+    bins = {(DAY_MS, Traffic.LEARNED): counts(MIDDLE)}
+    dropped = decide(race_of([page]), bins, 0, "clicks", 0.95, 5 * DAY_MS)
+    of_branches = {"bold": "short", "greedy": "default"}
+    assert dropped.templates == {MAIN: of_branches[dropped.best or ""], **of_branches}
+    after = following(page, [MAIN], "bold")
+    assert (after.template, after.template_of(after.branches[0])) == ("short", "short")
+    assert treatments_of(following(after, ["greedy"], "bold")) == {MAIN: Treatment(own, "short")}
+    with pytest.raises(ReshelfError, match=r"same policy and template"):
+        race_of([later(page, branches=[Branch("bold", 0.3, own), *page.branches[1:]])])
+
+
 @given(st.permutations([MAIN, "bold", "greedy"]))
 def test_nothing_but_what_was_declared_is_put_in_force_and_units_stay(order: list[str]) -> None:
     """Dropped one after the other in any order, each time for one that is left."""
-    rules, declared = RULES, set(policies_of(RULES).values())
+    rules, declared = RULES, set(treatments_of(RULES).values())
     for at, name in enumerate(order[:-1]):
         rules = later(following(rules, [name], order[at + 1]))
-        assert set(policies_of(rules).values()) <= declared
+        assert set(treatments_of(rules).values()) <= declared
         assert rules.policy.shadow == OWN.shadow
         if rules.branches:
             assert (shares_of(rules), rules.branch_salt) == (shares_of(RULES), RULES.branch_salt)
-    assert policies_of(rules) == {MAIN: policies_of(RULES)[order[-1]]}
+    assert treatments_of(rules) == {MAIN: treatments_of(RULES)[order[-1]]}
 
 
 def test_who_was_dropped_is_not_compared_again() -> None:
@@ -109,9 +138,9 @@ def test_other_units_are_another_trial_and_a_changed_policy_is_none() -> None:
     assert race_of([RULES, again]) == Race(again, again, [MAIN, "bold", "greedy"])
     assert race_of([RULES, later(RULES, template="wide")]).began == RULES
     changed = later(RULES, policy=PolicyChoice("ucb"), author="mira")
-    with pytest.raises(ReshelfError, match=r"version 2 by mira changed the policy of main"):
+    with pytest.raises(ReshelfError, match=r"version 2 by mira changed the policy or template of main"):
         race_of([RULES, changed])
-    with pytest.raises(ReshelfError, match=r"have the same policy"):
+    with pytest.raises(ReshelfError, match=r"have the same policy and template"):
         race_of([msgspec.structs.replace(RULES, policy=BOLD)])
 
 

@@ -17,7 +17,16 @@ from policy.assignment import slate_chances
 from policy.items import ItemFacts
 from schemas.codec import decoder, encode
 from schemas.messages.layouts import Arranged, Layout
-from schemas.messages.pages import Branch, Candidates, PageRow, PageRules, PageShelf, PolicyChoice
+from schemas.messages.pages import (
+    Branch,
+    Candidates,
+    PageRow,
+    PageRules,
+    PageShelf,
+    PageTemplate,
+    PolicyChoice,
+    TemplateRow,
+)
 from schemas.messages.parameters import PolicyParameters
 from schemas.rules import NotAbove, Pin
 from schemas.topics import CATALOG_ITEMS, PAGE_RULES
@@ -129,6 +138,27 @@ def test_propensities_are_counted_over_all_slates_those_of_branches_too() -> Non
         for row, shelf in rows.items():
             expected[row][shelf] += chance
     assert {row: pytest.approx(dict(shares)) for row, shares in expected.items()} == made.row_propensities
+
+
+def test_branches_fill_templates_of_the_page_and_the_holdout_sees_that_of_its_own_policy() -> None:
+    fixed = PageTemplate("fixed", [TemplateRow("first", shelves=["sale"]), TemplateRow("second", shelves=["new"])])
+    short = PageTemplate("short", [TemplateRow("second", columns=1)])
+    branches = [
+        Branch("whole", 0.2, PolicyChoice(variants=2), template="default"),
+        Branch("short", 0.2, PolicyChoice(variants=2, exploration_slates=1), template="short"),
+        Branch("same", 0.2, PolicyChoice(variants=1)),
+    ]
+    rules = msgspec.structs.replace(RULES, templates=[fixed, short], template="fixed", branches=branches)
+    made = layout([table(1)], page(rules))
+    assert [branch.template for branch in made.branches] == ["fixed", "default", "short", "fixed"]
+    in_order = {"first": "sale", "second": "new"}
+    assert [*rows_of(made)[:4], rows_of(made)[9], made.baseline_rows] == [in_order] * 6
+    assert any(rows != in_order for rows in rows_of(made)[4:6])
+    assert [sorted(rows) for rows in rows_of(made)[6:9]] == [["second"]] * 3
+    assert {slot for slate in made.slates[6:9] for slot in slate} == {"second.1"}
+    assert not made.relaxed
+    again = layout([table(1, 1_000)], page(rules), published=made)
+    assert rows_of(again) == rows_of(made), "shelves of templates stand still, too"
 
 
 def test_the_baseline_has_the_declared_order() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from policy.arrays import Codes, Floats
+from policy.pages.compiled import CompiledPage
 from policy.pages.composition import Items, Names, PageComposition, compose_page, declared_page
 from policy.pages.messages import with_rows
 from policy.pages.published import SegmentShelves
@@ -21,7 +23,8 @@ from schemas.messages.pages import PolicyChoice
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
 
-Composer = Callable[[PolicyChoice], Composition]
+Composer = Callable[[PolicyChoice, str], Composition]
+"""The slates of a policy under a template of the page, which a flat page has none of."""
 
 
 class Inputs(NamedTuple):
@@ -44,7 +47,7 @@ def composer_of(page: Page, inputs: Inputs, views: float, now_ms: int, published
     """
     if inputs.shelves:
         return ShelfComposer(page, inputs, inputs.shelves, views, now_ms, published)
-    return lambda choice: _flat(inputs, choice)
+    return lambda choice, _: _flat(inputs, choice)
 
 
 def _flat(inputs: Inputs, choice: PolicyChoice) -> Composition:
@@ -66,7 +69,8 @@ class ShelfComposer:
     ) -> None:
         statistics, names, self._z, self._bound, _ = inputs
         self._names, self._views, self._fitted = names, views, fitted
-        self._page = page.compiled(names.segment, now_ms)
+        self._compiled = partial(page.compiled, names.segment, now_ms)
+        self._page = self._compiled(page.rules.template)
         belief = Belief(statistics.posterior(), statistics.click_value, self._bound.score_factor)
         mask = page.candidates.mask(self._page.page.shelf_names)
         self._items = Items(statistics.items, statistics.hashes, mask, belief)
@@ -77,13 +81,14 @@ class ShelfComposer:
         self._fixed = published.codes(self._page) if published and holds else None
         self._used = 0
 
-    def __call__(self, choice: PolicyChoice) -> Composition:
-        """The slates of a policy."""
-        served = self._compose(choice, self._rows(choice.variants + choice.exploration_slates))
+    def __call__(self, choice: PolicyChoice, template: str) -> Composition:
+        """The slates of a policy under a template."""
+        page = self._compiled(template)
+        served = self._compose(page, choice, self._rows(choice.variants + choice.exploration_slates))
         shadow: list[dict[str, str]] = []
         if choice.shadow:
             watched = msgspec.structs.replace(choice, name=choice.shadow, exploration_slates=0)
-            shadow = self._compose(watched, served.arrangement.rows[: choice.variants]).slates
+            shadow = self._compose(page, watched, served.arrangement.rows[: choice.variants]).slates
         looked_at = self._fitted.looks.mean(axis=0) * self._fitted.reach[self._page.row_of]
         return Composition(
             baseline=self._baseline.slate,
@@ -109,6 +114,6 @@ class ShelfComposer:
         first, self._used = self._used, self._used + slates
         return self._fixed[first : self._used]
 
-    def _compose(self, choice: PolicyChoice, rows: Codes | None) -> PageComposition:
+    def _compose(self, page: CompiledPage, choice: PolicyChoice, rows: Codes | None) -> PageComposition:
         z = self._z[..., : choice.variants]
-        return compose_page(self._page, self._items, self._fitted.shelves, choice, self._names, self._bound, rows, z)
+        return compose_page(page, self._items, self._fitted.shelves, choice, self._names, self._bound, rows, z)
