@@ -21,7 +21,7 @@ from encoders.encoder import CHUNK, Encoder
 from encoders.model import folder_of, load
 from encoders.wire import Vectors
 from policy.arrays import Vectors as Matrix
-from reshelf.demo.words import DEPARTMENTS, product
+from reshelf.demo.shop.words import DEPARTMENTS, product
 from reshelf.inspect.search import nearest
 
 PEER = "sentence-transformers"

@@ -93,6 +93,14 @@ class LiveView:
         }
 
     @property
+    def most_seen(self) -> str:
+        """The declared page that most units have seen, empty where none is known to have been seen."""
+        units = {
+            page: health.sample_ratio for page, health in self.monitor.health.items() if page in self.catalog.rules
+        }
+        return max(units, key=lambda page: units[page].learned + units[page].holdout, default="")
+
+    @property
     def namespace(self) -> str:
         """The namespace that is looked at: what the name in the settings stands for."""
         return self.settings.redis.namespace if self.state is None else self.state.manifest.namespace

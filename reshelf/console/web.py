@@ -107,6 +107,7 @@ class Console:
         return {
             "namespace": self._view.namespace,
             "pages": self._view.pages(),
+            "most_seen": self._view.most_seen,
             "warnings": warnings(self._view, _now_ms()),
         }
 

@@ -7,31 +7,63 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from policy.arrays import Ints
-from reshelf.demo.shop import PAGES, WIDTH, Item, Shop
+from reshelf.demo.shop.item import Item
+from reshelf.demo.shop.model import Shop
+from reshelf.demo.shop.pages import FRONT, NO_SHELF, PAGES, SHELVES, WIDTH, PageSpec
+from reshelf.demo.shop.passing_tags import NEW, SALE
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
-from schemas.messages.pages import Candidates, PageRules
+from schemas.messages.pages import (
+    Branch,
+    Candidates,
+    PageRow,
+    PageRules,
+    PageShelf,
+    PageTemplate,
+    PolicyChoice,
+    TemplateRow,
+)
 
 WINDOW_MS = 10 * 60_000
 CANDIDATES = {
+    FRONT: Candidates(),
     "home": Candidates(tags=["front"]),
     "garden": Candidates(categories=["garden"]),
     "cart": Candidates(tags=["small"]),
 }
+SHELF_CANDIDATES = {
+    "hero": Candidates(tags=["front"]),
+    "stories": Candidates(categories=["books"]),
+    "new": Candidates(tags=[NEW]),
+    "kitchen": Candidates(categories=["kitchen"]),
+    "sale": Candidates(tags=[SALE]),
+}
+IN_ORDER, IN_ORDER_SHARE = "in order", 0.25
+"""The branch whose visitors see the front page's shelves in the order of the merchants, with learned items."""
 
 
 def page_rules() -> list[PageRules]:
     """The pages, not yet numbered; a purchase counts for a click up to ten minutes before it."""
     return [
-        PageRules(
-            page.name,
-            0,
-            list(page.slots),
-            candidates=CANDIDATES[page.name],
-            attribution_window=WINDOW_MS,
-        )
+        _front_rules(page)
+        if page.shelves
+        else PageRules(page.name, 0, list(page.slots), candidates=CANDIDATES[page.name], attribution_window=WINDOW_MS)
         for page in PAGES
     ]
+
+
+def _front_rules(page: PageSpec) -> PageRules:
+    """Shelves that may stand in every row, and for some visitors the order of the merchants."""
+    in_order = [TemplateRow(row, shelves=[shelf.name]) for row, shelf in zip(page.rows, SHELVES, strict=False)]
+    return PageRules(
+        page.name,
+        0,
+        shelves=[PageShelf(each.name, each.kind, each.title, SHELF_CANDIDATES[each.name]) for each in page.shelves],
+        rows=[PageRow(row, columns=page.columns) for row in page.rows],
+        templates=[PageTemplate(IN_ORDER, in_order)],
+        branches=[Branch(IN_ORDER, IN_ORDER_SHARE, PolicyChoice(), IN_ORDER)],
+        attribution_window=WINDOW_MS,
+    )
 
 
 def check_declared(declared: Mapping[str, PageRules]) -> None:
@@ -62,9 +94,8 @@ def catalog_item(item: Item, opened_ms: int) -> CatalogItem:
     )
 
 
-def candidates(page: str, items: Sequence[Item]) -> list[int]:
-    """The rows of the items that may stand on a page."""
-    rule = CANDIDATES[page]
+def candidates(rule: Candidates, items: Sequence[Item]) -> list[int]:
+    """The rows of the items that may stand on a page, or on a shelf."""
     categories, tags = set(rule.categories), set(rule.tags)
     return [
         item.row
@@ -74,9 +105,25 @@ def candidates(page: str, items: Sequence[Item]) -> list[int]:
 
 
 def fallback(shop: Shop) -> Ints:
-    """A fixed selection for each page, in the order of the catalog: item rows, pages × slots."""
+    """A fixed selection for each page, in the order of the catalog: item rows, pages × slots.
+
+    On a page with shelves each row has the items of one, in the order of the merchants (`fallback_shelves`).
+    """
     table = np.full((len(PAGES), WIDTH), -1, dtype=np.int64)
     for number, page in enumerate(PAGES):
-        rows = candidates(page.name, shop.items)[: len(page.slots)]
-        table[number, : len(rows)] = rows
+        shelves = [(SHELF_CANDIDATES[shelf.name], page.columns) for shelf in page.shelves[: len(page.rows)]]
+        begin = 0
+        for rule, columns in shelves or [(CANDIDATES[page.name], len(page.slots))]:
+            others = [row for row in candidates(rule, shop.items) if row not in table[number]]
+            rows = others[:columns]
+            table[number, begin : begin + len(rows)] = rows
+            begin += columns
+    return table
+
+
+def fallback_shelves() -> Ints:
+    """The numbers of the shelves that the slots of fallbacks are part of, pages × slots, -1 for none."""
+    table = np.full((len(PAGES), WIDTH), NO_SHELF, dtype=np.int64)
+    for number, page in enumerate(PAGES):
+        table[number, : len(page.rows) * page.columns] = np.repeat(np.arange(len(page.rows)), page.columns)
     return table

@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from reshelf.demo.renderer import Key
-from reshelf.demo.scores import HOLDOUT, LEARNED
-from reshelf.demo.shop import PAGES, SEGMENTS, Item
+from reshelf.demo.scores import HOLDOUT, IN_ORDER, LEARNED
+from reshelf.demo.shop.item import Item
+from reshelf.demo.shop.pages import PAGES, SEGMENTS, PageSpec
 from reshelf.demo.traffic import Traffic
 from schemas.messages.layouts import Layout
 
@@ -88,6 +88,7 @@ class Picture:
             "holdout": self._arm(HOLDOUT),
             "uplift": uplift,
             "revenue_uplift": _interval(revenue.uplift, revenue.low, revenue.high),
+            "front": front(self._traffic),
         }
 
     def _arm(self, arm: int) -> dict[str, float]:
@@ -100,17 +101,20 @@ class Picture:
 
     def _page(self, number: int, now: float) -> dict[str, Any]:
         page = PAGES[number]
-        shelves = {segment: self._renderer((page.name, segment), page.slots, now) for segment in SEGMENTS}
-        return {"name": page.name, "about": page.about, "columns": page.columns, "shelves": shelves}
+        layouts = {segment: self._layout(page, segment, now) for segment in SEGMENTS}
+        return {"name": page.name, "about": page.about, "columns": page.columns, "layouts": layouts}
 
-    def _renderer(self, key: Key, slots: tuple[str, ...], now: float) -> dict[str, Any]:
-        layout = self._traffic.renderer.layouts.get(key)
+    def _layout(self, page: PageSpec, segment: str, now: float) -> dict[str, Any]:
+        """What the guest of a segment sees; where the page has shelves `titles` are those of its rows, from the top."""
+        layout = self._traffic.renderer.layouts.get((page.name, segment))
         if layout is None:
-            return {"version": 0, "guest": "", "slots": []}
-        guest = self._guest(key[1], layout)
-        slate = self._traffic.choose(layout, guest)[1]
-        columns = [self._slot(layout, slot, slate.get(slot, ""), now) for slot in slots]
-        return {"version": layout.version, "guest": guest, "slots": columns}
+            return {"version": 0, "guest": "", "titles": [], "slots": []}
+        guest = self._guest(segment, layout)
+        _, slate, rows = self._traffic.choose(layout, guest)
+        names = layout.shelves or {}
+        titles = [names[rows[row]].title if rows.get(row) in names else "" for row in page.rows]
+        slots = [self._slot(layout, slot, slate.get(slot, ""), now) for slot in page.slots]
+        return {"version": layout.version, "guest": guest, "titles": titles, "slots": slots}
 
     def _guest(self, segment: str, layout: Layout) -> str:
         """A visitor of the segment who sees learned layouts."""
@@ -145,6 +149,16 @@ class Picture:
         return self._names[name].product.title if name in self._names else ""
 
 
+def front(traffic: Traffic) -> dict[str, Any]:
+    """What the order of shelves earns on the front page beside that of the merchants, and what items earn within it."""
+    order = traffic.front_scores.click_uplift(LEARNED, IN_ORDER)
+    items = traffic.front_scores.click_uplift(IN_ORDER, HOLDOUT)
+    return {
+        "order": _interval(order.uplift, order.low, order.high),
+        "items": _interval(items.uplift, items.low, items.high),
+    }
+
+
 def summary(traffic: Traffic) -> dict[str, Any]:
     """The closing figures, for people and for scripts; null is what is not known."""
     clicks = traffic.scores.click_uplift()
@@ -158,6 +172,7 @@ def summary(traffic: Traffic) -> dict[str, Any]:
         "uplift": gain["value"],
         "uplift_low": gain["low"],
         "uplift_high": gain["high"],
+        "front": front(traffic),
         "click_to_layout_ms": {"p50": delays.get("p50"), "p99": delays.get("p99")},
         "dead_letters": traffic.tally.dead_letters,
     }

@@ -9,49 +9,80 @@ its own fallback as variant -2; a slot whose item is out of stock it leaves out.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policy.arrays import Bools, Ints
-from policy.assignment import Choice
-from reshelf.demo.shop import PAGES, SEGMENTS, WIDTH, Views
+from policy.assignment import NO_ROWS, Choice
+from reshelf.demo.shop.model import Views
+from reshelf.demo.shop.pages import NO_SHELF, PAGES, SEGMENTS, SHELVES, WIDTH
 from schemas.messages.events import SlotItem
 from schemas.messages.fields import BASELINE, FALLBACK
 from schemas.messages.layouts import Layout
 from streams.catalog.layouts.lives import Lives
 
 EVERYONE = "*"
-NO_SLOT = -1
+NO_SLOT, NO_BRANCH = -1, -1
 _UNKNOWN = -3
 
 Choose = Callable[[Layout, str], Choice]
 Key = tuple[str, str]
 
 
+class Rendered(NamedTuple):
+    """What visitors see, one page view a row: variant and version, number of the branch, -1 where it is of none.
+
+    `slates` are the item rows in sight, and `shelves` those that slots are part of (views × slots, -1 for none).
+    """
+
+    variant: Ints
+    version: Ints
+    branch: Ints
+    slates: Ints
+    shelves: Ints
+
+
+class InSight(NamedTuple):
+    """What an impression lists: items in slots, and the shelf of each row."""
+
+    slots: list[SlotItem]
+    rows: dict[str, str]
+
+
+class _Table(NamedTuple):
+    """A layout by variant and slot; the last two rows are fallback and baseline, so -2 and -1 find them."""
+
+    layout: Layout | None
+    branches: Ints
+    slates: Ints
+    shelves: Ints
+
+
 class Renderer:
     """What is on the pages now.
 
-    `choose` gives variant and slate for a layout and a unit; `units` are the
-    visitors' pseudonyms by number; `fallback` holds item rows for each page (pages × slots).
+    `choose` gives variant and slate for a layout and a unit; `units` are the visitors' pseudonyms by number;
+    `fallback` holds item rows for each page, and `shelves` those that their slots are part of (pages × slots).
     """
 
-    def __init__(self, choose: Choose, units: Sequence[str], fallback: Ints) -> None:
+    def __init__(self, choose: Choose, units: Sequence[str], fallback: Ints, shelves: Ints) -> None:
         self.layouts: dict[Key, Layout] = {}
         self.lives = Lives()
         self._choose = choose
         self._units = units
-        self._fallback = fallback
+        self._fallback, self._fallback_shelves = fallback, shelves
         self._rows: dict[str, int] = {}
         self._variants: dict[tuple[int, int], tuple[tuple[object, ...], NDArray[np.int16]]] = {}
-        self._tables: dict[tuple[int, int], tuple[Layout | None, Ints]] = {}
-        self._slot_items: dict[tuple[int, ...], list[SlotItem]] = {}
+        self._tables: dict[tuple[int, int], _Table] = {}
+        self._in_sight: dict[tuple[int, ...], InSight] = {}
 
     def set_items(self, rows: Mapping[str, int]) -> None:
         """Tell which item key stands in which row of the shop's tables."""
         self._rows = dict(rows)
         self._tables.clear()
-        self._slot_items.clear()
+        self._in_sight.clear()
 
     def set_slots(self, page: int, declared: Collection[str]) -> None:
         """Tell which slots a page has: its fallback fills no others."""
@@ -82,32 +113,44 @@ class Renderer:
                 return layout
         return None
 
-    def render(self, views: Views, in_stock: Bools, now_ms: int) -> tuple[Ints, Ints, Ints]:
-        """Variant and layout version of each view, and the item rows in sight (views × slots, -1 for none)."""
-        variant = np.full(len(views.unit), FALLBACK, dtype=np.int64)
-        version = np.zeros(len(views.unit), dtype=np.int64)
-        slates = np.full((len(views.unit), WIDTH), NO_SLOT, dtype=np.int64)
+    def render(self, views: Views, in_stock: Bools, now_ms: int) -> Rendered:
+        """What each page view shows."""
+        count = len(views.unit)
+        variant, version, branch = np.full(count, FALLBACK), np.zeros(count, dtype=np.int64), np.full(count, NO_BRANCH)
+        slates, shelves = np.full((count, WIDTH), NO_SLOT), np.full((count, WIDTH), NO_SHELF)
         for page, segment in np.unique(np.stack([views.page, views.segment]), axis=1).T.tolist():
             here = np.flatnonzero((views.page == page) & (views.segment == segment))
-            layout, table = self._table(page, segment, now_ms)
-            if layout is not None:
-                variant[here] = self._variants_of(layout, (page, segment), views.unit[here])
-                version[here] = layout.version
-            slates[here] = table[variant[here]]
+            table = self._table(page, segment, now_ms)
+            if table.layout is not None:
+                variant[here] = self._variants_of(table.layout, (page, segment), views.unit[here])
+                version[here] = table.layout.version
+            branch[here] = table.branches[variant[here]]
+            slates[here], shelves[here] = table.slates[variant[here]], table.shelves[variant[here]]
         unseen = (np.arange(WIDTH) >= views.depth[:, None]) | ~in_stock[slates]
         slates[unseen] = NO_SLOT
-        return variant, version, slates
+        shelves[slates == NO_SLOT] = NO_SHELF
+        return Rendered(variant, version, branch, slates, shelves)
 
-    def _table(self, page: int, segment: int, now_ms: int) -> tuple[Layout | None, Ints]:
-        """Item rows by variant and slot; the last two rows are fallback and baseline, so -2 and -1 find them."""
+    def _table(self, page: int, segment: int, now_ms: int) -> _Table:
         layout = self.layout(page, segment, now_ms)
         cached = self._tables.get((page, segment))
-        if cached is None or cached[0] is not layout:
-            slates = [] if layout is None else [self._slate(page, slate) for slate in layout.slates]
-            baseline = self._fallback[page] if layout is None else self._slate(page, layout.baseline)
-            cached = layout, np.array([*slates, self._fallback[page], baseline], dtype=np.int64)
-            self._tables[page, segment] = cached
+        if cached is None or cached.layout is not layout:
+            cached = self._tables[page, segment] = self._new_table(page, layout)
         return cached
+
+    def _new_table(self, page: int, layout: Layout | None) -> _Table:
+        static, static_shelves = self._fallback[page].tolist(), self._fallback_shelves[page].tolist()
+        if layout is None:
+            slates, shelves, branches = [static, static], [static_shelves, static_shelves], [NO_BRANCH] * 2
+        else:
+            sizes = [branch.variants for branch in layout.branches] or [len(layout.slates)]
+            branches = [at for at, size in enumerate(sizes) for _ in range(size)] + [NO_BRANCH] * 2
+            slates = [*(self._slate(page, each) for each in layout.slates), static, self._slate(page, layout.baseline)]
+            rows: Sequence[Mapping[str, str]] = layout.rows or [NO_ROWS] * len(layout.slates)
+            baseline = layout.baseline_rows or NO_ROWS
+            shelves = [*(_shelves(page, each) for each in rows), static_shelves, _shelves(page, baseline)]
+        tables = (np.array(table, dtype=np.int64) for table in (branches, slates, shelves))
+        return _Table(layout, *tables)
 
     def _slate(self, page: int, slate: Mapping[str, str]) -> list[int]:
         slots = PAGES[page].slots
@@ -128,18 +171,30 @@ class Renderer:
             variants[unit] = self._choose(layout, self._units[unit])[0]
         return variants[units].astype(np.int64)
 
-    def slot_items(self, page: int, slate: Sequence[int], names: Sequence[str]) -> list[SlotItem]:
-        """The slots in sight as an impression lists them; equal ones share one list."""
-        key = (page, *slate)
-        slots = self._slot_items.get(key)
-        if slots is None:
-            slots = [
-                SlotItem(slot, names[row]) for slot, row in zip(PAGES[page].slots, slate, strict=False) if row >= 0
-            ]
-            if len(self._slot_items) > 50_000:
-                self._slot_items.clear()
-            self._slot_items[key] = slots
-        return slots
+    def in_sight(self, page: int, slate: Sequence[int], shelves: Sequence[int], names: Sequence[str]) -> InSight:
+        """The slots in sight, and the shelves of their rows, as an impression lists them; equal ones share one list."""
+        key = (page, *slate, *shelves)
+        in_sight = self._in_sight.get(key)
+        if in_sight is None:
+            places = zip(PAGES[page].slots, slate, shelves, strict=False)
+            shown = [(slot, row, shelf) for slot, row, shelf in places if row >= 0]
+            in_sight = InSight(
+                [SlotItem(slot, names[row]) for slot, row, _ in shown],
+                {slot.rpartition(".")[0]: SHELVES[shelf].name for slot, _, shelf in shown if shelf >= 0},
+            )
+            if len(self._in_sight) > 50_000:
+                self._in_sight.clear()
+            self._in_sight[key] = in_sight
+        return in_sight
 
 
+def _shelves(page: int, rows: Mapping[str, str]) -> list[int]:
+    """The number of the shelf that each slot is part of, -1 for none."""
+    spec = PAGES[page]
+    numbers = [_NUMBERS.get(rows.get(row, ""), NO_SHELF) for row in spec.rows]
+    shelves = [number for number in numbers for _ in range(spec.columns)]
+    return shelves + [NO_SHELF] * (WIDTH - len(shelves))
+
+
+_NUMBERS = {shelf.name: number for number, shelf in enumerate(SHELVES)}
 assert (FALLBACK, BASELINE) == (-2, -1), "the last two rows of a table are addressed by these numbers"

@@ -24,7 +24,7 @@ from policy.assignment import choose
 from reshelf.demo.cleanup import remove
 from reshelf.demo.picture import Picture, summary
 from reshelf.demo.screen import line, screen
-from reshelf.demo.shop import Shop, ShopSettings
+from reshelf.demo.shop.model import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
 from reshelf.processes.children import process
 from reshelf.processes.roles import ROLES, of_role

@@ -21,19 +21,18 @@ from schemas.messages.fields import BASELINE
 from schemas.topics import CLICKS
 
 BINS = 256
-LEARNED, HOLDOUT = 0, 1
+LEARNED, HOLDOUT, IN_ORDER = 0, 1, 2
 
 
 class Scores:
     """Page views, clicks, orders and revenue (cents) by arm and bin."""
 
     def __init__(self) -> None:
-        self.views, self.clicks, self.orders, self.revenue = np.zeros((4, 2, BINS), dtype=np.int64)
+        self.views, self.clicks, self.orders, self.revenue = np.zeros((4, 3, BINS), dtype=np.int64)
 
-    def add_views(self, variant: Ints, bins: Ints, clicks: Ints) -> None:
-        """Count page views with their number of clicks; fallback views belong to no arm."""
-        arm = arms(variant)
-        for which in (LEARNED, HOLDOUT):
+    def add_views(self, arm: Ints, bins: Ints, clicks: Ints) -> None:
+        """Count page views with their number of clicks; those of arm -1 belong to none."""
+        for which in (LEARNED, HOLDOUT, IN_ORDER):
             here = arm == which
             self.views[which] += np.bincount(bins[here], minlength=BINS)
             self.clicks[which] += np.bincount(bins[here], weights=clicks[here], minlength=BINS).astype(np.int64)
@@ -52,23 +51,28 @@ class Scores:
         """Revenue per page view, in cents."""
         return _ratio(int(self.revenue[arm].sum()), int(self.views[arm].sum()))
 
-    def click_uplift(self) -> Uplift:
-        """Relative uplift of clicks per page view of learned over holdout."""
-        return self._uplift(CLICKED)
+    def click_uplift(self, arm: int = LEARNED, other: int = HOLDOUT) -> Uplift:
+        """Relative uplift of clicks per page view of one arm over another, of learned over holdout."""
+        return self._uplift(CLICKED, arm, other)
 
     def revenue_uplift(self) -> Uplift:
         """Relative uplift of revenue (cents) per page view."""
-        return self._uplift(REVENUE)
+        return self._uplift(REVENUE, LEARNED, HOLDOUT)
 
-    def _uplift(self, column: int) -> Uplift:
+    def _uplift(self, column: int, arm: int, other: int) -> Uplift:
         """With bounds that hold at all looks together: the screen shows them anew each second."""
         counts = np.stack([self.views, np.zeros_like(self.views), self.clicks, self.orders, self.revenue], axis=2)
-        return uplift(Sides(counts[LEARNED], counts[HOLDOUT]), column)
+        return uplift(Sides(counts[arm], counts[other]), column)
 
 
 def arms(variant: Ints) -> Ints:
     """Arm of each variant: 0 learned, 1 holdout, -1 the renderer's fallback."""
     return np.where(variant >= 0, LEARNED, np.where(variant == BASELINE, HOLDOUT, -1))
+
+
+def front_arms(variant: Ints, branch: Ints) -> Ints:
+    """Arms of the front page: as `arms`, and 2 for learned items on shelves that stand in the merchants' order."""
+    return np.where(branch > 0, IN_ORDER, arms(variant))
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -39,7 +39,8 @@ def line(picture: dict[str, Any]) -> str:
         f"{picture['elapsed']:7.1f} s  {figures['events_per_s']:8.0f} events/s  {figures['layouts']:6d} layouts  "
         f"{figures['signals']:6d} signals  {figures['returns']:4d} returns  "
         f"click to layout {_delay(figures)}  clicks per view {figures['learned']['clicks_per_view']:.4f} learned, "
-        f"{figures['holdout']['clicks_per_view']:.4f} holdout  uplift {_interval(figures['uplift'])}"
+        f"{figures['holdout']['clicks_per_view']:.4f} holdout  uplift {_interval(figures['uplift'])}  "
+        f"front page: order {_interval(figures['front']['order'])}, items {_interval(figures['front']['items'])}"
     )
 
 
@@ -48,7 +49,9 @@ def closing(summary: dict[str, Any]) -> str:
     uplift = {"value": summary["uplift"], "low": summary["uplift_low"], "high": summary["uplift_high"]}
     return (
         f"{summary['events']} events, {summary['layouts']} layouts, {summary['dead_letters']} dead letters. "
-        f"Clicks per page view of learned layouts against the holdout: {_interval(uplift)}."
+        f"Clicks per page view of learned layouts against the holdout: {_interval(uplift)}. On the front page shelves "
+        f"that move earn {_interval(summary['front']['order'])} beside the merchants' order of them, and learned items "
+        f"within that order {_interval(summary['front']['items'])} beside the holdout."
     )
 
 
@@ -87,6 +90,8 @@ def _arms(figures: dict[str, Any]) -> Panel:
     uplifts = Table.grid(padding=(0, 2))
     uplifts.add_row("[bold]uplift of clicks", _coloured(figures["uplift"]))
     uplifts.add_row("[bold]uplift of revenue", _coloured(figures["revenue_uplift"]))
+    uplifts.add_row("[bold]front page: order of shelves", _coloured(figures["front"]["order"]))
+    uplifts.add_row("[bold]front page: items in that order", _coloured(figures["front"]["items"]))
     return Panel(Group(table, "", uplifts), title="Learned layouts against the holdout", border_style="dim")
 
 
@@ -110,23 +115,29 @@ def _delay(figures: dict[str, Any]) -> str:
 def _renderer(picture: dict[str, Any]) -> Panel:
     segments, page = picture["segments"], picture["pages"][0]
     segment = segments[int(picture["elapsed"] / TURN_S) % len(segments)]
-    renderer = page["shelves"][segment]
-    table = Table.grid(expand=True, padding=(0, 1))
-    for _ in range(page["columns"]):
-        table.add_column(ratio=1)
-    slots = renderer["slots"]
-    for begin in range(0, len(slots), page["columns"]):
-        table.add_row(*(_card(slot) for slot in slots[begin : begin + page["columns"]]))
-    if not slots:
-        table.add_row("[dim]no layout yet: the renderer shows its fallback")
+    renderer, columns = page["layouts"][segment], page["columns"]
+    rows: list[RenderableType] = []
+    for number, begin in enumerate(range(0, len(renderer["slots"]), columns)):
+        if renderer["titles"]:
+            rows.append(Text(renderer["titles"][number] or "left out", style="bold underline"))
+        rows.append(_row(renderer["slots"][begin : begin + columns], framed=not renderer["titles"]))
     return Panel(
-        table,
+        Group(*(rows or [Text("no layout yet: the renderer shows its fallback", "dim")])),
         title=f"Page {page['name']} for {segment}, as {renderer['guest'] or 'a visitor'} sees it",
         subtitle="[dim]percent: the share of slates that have the item there",
     )
 
 
-def _card(slot: dict[str, Any]) -> Panel:
+def _row(slots: list[dict[str, Any]], *, framed: bool) -> Table:
+    table = Table.grid(expand=True, padding=(0, 1))
+    for _ in slots:
+        table.add_column(ratio=1)
+    table.add_row(*(_card(slot, framed=framed) for slot in slots))
+    return table
+
+
+def _card(slot: dict[str, Any], *, framed: bool) -> RenderableType:
+    """Without a frame it is two lines, so that a page of many rows fits into a terminal."""
     colour = COLOURS.get(slot["category"], "white")
     below = (
         f"was {slot['before']}"
@@ -135,4 +146,6 @@ def _card(slot: dict[str, Any]) -> Panel:
     )
     text = Text(slot["title"] or "empty", style=f"bold {colour}", no_wrap=True, overflow="ellipsis")
     note = Text(below, style="italic" if slot["fresh"] else "dim", no_wrap=True, overflow="ellipsis")
+    if not framed:
+        return Group(text, note)
     return Panel(Group(text, note), border_style=f"bold {colour}" if slot["fresh"] else "dim")

@@ -17,11 +17,13 @@ import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
 from policy.arrays import Bools, Ints
-from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_rules
-from reshelf.demo.follow_ups import FollowUps
-from reshelf.demo.renderer import Choose, Key, Renderer
-from reshelf.demo.scores import Delays, Scores, arms, unit_bins
-from reshelf.demo.shop import PAGES, SEGMENTS, Item, Shop, Views
+from reshelf.demo.catalog import catalog_item, check_declared, fallback, fallback_shelves, page_rules
+from reshelf.demo.renderer import Choose, Key, Rendered, Renderer
+from reshelf.demo.scores import Delays, Scores, arms, front_arms, unit_bins
+from reshelf.demo.shop.follow_ups import FollowUps
+from reshelf.demo.shop.item import Item
+from reshelf.demo.shop.model import Shop, Views
+from reshelf.demo.shop.pages import FRONT, NO_SHELF, PAGES, SEGMENTS, SHELVES
 from reshelf.demo.tally import Tally
 from reshelf.rules.topic import newest, publish
 from schemas import topics
@@ -37,6 +39,7 @@ TICK_S = 0.02
 CATALOG_S = 1.0
 NO_ARM = -1
 PAGE_NAMES = frozenset(page.name for page in PAGES)
+_FRONT = [page.name for page in PAGES].index(FRONT)
 
 
 class Traffic:
@@ -50,8 +53,8 @@ class Traffic:
         self.rate = rate
         self.choose = choose
         self.units = [f"v{number:06d}-{run}" for number in range(shop.settings.units)]
-        self.renderer = Renderer(choose, self.units, fallback(shop))
-        self.scores = Scores()
+        self.renderer = Renderer(choose, self.units, fallback(shop), fallback_shelves())
+        self.scores, self.front_scores = Scores(), Scores()
         self.delays = Delays()
         self.tally = Tally()
         self.on_layout: Callable[[Layout], None] = lambda layout: None
@@ -193,45 +196,41 @@ class Traffic:
         """Show pages to visitors and publish what they saw and clicked."""
         now_ms = _now_ms()
         views = self.shop.views(number)
-        variant, version, slates = self.renderer.render(views, self.shop.in_stock, now_ms)
-        clicked = self.shop.clicks(views, slates)
-        self.scores.add_views(variant, self._bins[views.unit], clicked.sum(axis=1))
+        rendered = self.renderer.render(views, self.shop.in_stock, now_ms)
+        clicked = self.shop.clicks(views, rendered.slates, rendered.shelves)
+        self._score(views, rendered, clicked.sum(axis=1))
         ids = [f"{self._run}-{next(self._numbers)}" for _ in range(number)]
-        self._publish_impressions(views, variant, version, slates, ids, now_ms)
-        self._publish_clicks(views, variant, version, slates, clicked, ids, now_ms)
-        self._remember(views, variant, slates, clicked)
+        self._publish_impressions(views, rendered, ids, now_ms)
+        self._publish_clicks(views, rendered, clicked, ids, now_ms)
+        self._remember(views, rendered.variant, rendered.slates, clicked)
         self.tally.views += number
 
-    def _publish_impressions(
-        self, views: Views, variant: Ints, version: Ints, slates: Ints, ids: list[str], now_ms: int
-    ) -> None:
-        rows = zip(
-            ids,
-            views.unit.tolist(),
-            views.page.tolist(),
-            views.segment.tolist(),
-            variant.tolist(),
-            version.tolist(),
-            slates.tolist(),
-            strict=True,
+    def _score(self, views: Views, rendered: Rendered, clicks: Ints) -> None:
+        bins, front = self._bins[views.unit], np.flatnonzero(views.page == _FRONT)
+        self.scores.add_views(arms(rendered.variant), bins, clicks)
+        self.front_scores.add_views(
+            front_arms(rendered.variant[front], rendered.branch[front]), bins[front], clicks[front]
         )
-        for view, unit, page, segment, chosen, layout, slots in rows:
-            slot_items = self.renderer.slot_items(page, slots, self._names)
-            if slot_items:
-                name = self.units[unit]
-                event = Impression(
-                    f"i-{view}", now_ms, name, PAGES[page].name, SEGMENTS[segment], view, layout, chosen, slot_items
-                )
+
+    def _publish_impressions(self, views: Views, rendered: Rendered, ids: list[str], now_ms: int) -> None:
+        columns = views.unit, views.page, views.segment, *rendered
+        for view, unit, page, segment, variant, version, _, slate, shelves in zip(
+            ids, *(column.tolist() for column in columns), strict=True
+        ):
+            slots, rows = self.renderer.in_sight(page, slate, shelves, self._names)
+            if slots:
+                name, place = self.units[unit], (PAGES[page].name, SEGMENTS[segment])
+                event = Impression(f"i-{view}", now_ms, name, *place, view, version, variant, slots, rows)
                 self._send(topics.IMPRESSIONS, name, event)
 
-    def _publish_clicks(
-        self, views: Views, variant: Ints, version: Ints, slates: Ints, clicked: Bools, ids: list[str], now_ms: int
-    ) -> None:
+    def _publish_clicks(self, views: Views, rendered: Rendered, clicked: Bools, ids: list[str], now_ms: int) -> None:
         for view, slot in np.argwhere(clicked).tolist():
             page, segment, unit = PAGES[views.page[view]], SEGMENTS[views.segment[view]], self.units[views.unit[view]]
-            name, place = self._names[slates[view, slot]], page.slots[slot]
-            origin = ids[view], int(version[view]), int(variant[view])
-            event = Click(f"c-{ids[view]}-{slot}", now_ms, unit, page.name, segment, place, name, *origin)
+            name, place = self._names[rendered.slates[view, slot]], page.slots[slot]
+            origin = ids[view], int(rendered.version[view]), int(rendered.variant[view])
+            number = rendered.shelves[view, slot]
+            shelf = "" if number == NO_SHELF else SHELVES[number].name
+            event = Click(f"c-{ids[view]}-{slot}", now_ms, unit, page.name, segment, place, name, *origin, shelf=shelf)
             produced = partial(self._clicked, (page.name, segment), time.monotonic())
             self._send(topics.CLICKS, unit, event, produced)
 

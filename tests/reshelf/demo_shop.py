@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from policy.assignment import choose
-from reshelf.demo.catalog import candidates, fallback
+from reshelf.demo.catalog import CANDIDATES, candidates, fallback, fallback_shelves
 from reshelf.demo.renderer import Renderer
-from reshelf.demo.shop import PAGES, Shop, ShopSettings, Views
+from reshelf.demo.shop.model import Shop, ShopSettings, Views
+from reshelf.demo.shop.pages import PAGES
 from schemas.messages.layouts import Layout
 
 SMALL = ShopSettings(units=2_000, delay=0.05)
 
-HOME = 0
+FRONT, HOME = ([page.name for page in PAGES].index(name) for name in ("front", "home"))
 
 NOW_MS = 1_700_000_000_000
 
@@ -26,7 +27,7 @@ def shop(seed: int = 1, settings: ShopSettings = SMALL) -> Shop:
 def layout_of(model: Shop, page: int, segment: str, version: int, **changes: Any) -> Layout:
     """A layout whose two slates and baseline are rotations of the page's candidates."""
     slots = PAGES[page].slots
-    names = [model.items[row].key for row in candidates(PAGES[page].name, model.items)]
+    names = [model.items[row].key for row in candidates(CANDIDATES[PAGES[page].name], model.items)]
     baseline, *slates = (dict(zip(slots, names[turn:], strict=False)) for turn in range(3))
     fields: dict[str, Any] = {
         "page": PAGES[page].name, "segment": segment, "version": version,
@@ -39,7 +40,9 @@ def layout_of(model: Shop, page: int, segment: str, version: int, **changes: Any
 
 
 def shelf_of(model: Shop) -> Renderer:
-    made = Renderer(choose, [f"u{number}" for number in range(model.settings.units)], fallback(model))
+    made = Renderer(
+        choose, [f"u{number}" for number in range(model.settings.units)], fallback(model), fallback_shelves()
+    )
     made.set_items({item.key: item.row for item in model.items})
     return made
 

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from policy.assignment import choose
+from policy.experiments.health import Health
+from policy.experiments.sample_ratio import SampleRatio
 from reshelf.console.access_control import OURS, AccessControl
 from reshelf.console.dead_letters import RecentDeadLetters
 from reshelf.console.layout_history import LayoutHistory
@@ -139,6 +141,15 @@ def test_the_console_looks_where_the_name_leads(
     assert (after["name"], after["namespace"]) == ("live", "again")
     assert [len(one["beats"]) for one in (before, after, nowhere)] == [1, 1, 0]
     assert not nowhere["state"]
+
+
+def test_the_page_that_most_units_have_seen_is_shown_first() -> None:
+    seen = LiveView(Settings(), redis_client(RedisSettings()))
+    seen.catalog.rules |= {page: PageRules(page, 1, ["s1"]) for page in ("cart", "home", "sale")}
+    assert seen.most_seen == ""
+    counted = {"home": (900, 90), "cart": (200, 20), "gone": (9_000, 900)}
+    seen.monitor.health |= {page: Health({}, SampleRatio(*units, 0.1, 1.0), {}) for page, units in counted.items()}
+    assert seen.most_seen == "home"
 
 
 def test_a_warning_tells_of_no_worker_old_layouts_and_waiting_events() -> None:

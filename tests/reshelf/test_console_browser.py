@@ -111,8 +111,9 @@ def until(browser: Any, expression: str, seconds: float = 30.0) -> None:
 def publish_a_pin(browser: Any) -> None:
     """A rule that was published in the browser shows up in the next layout, and in the history."""
     browser.locator("#rules-text").wait_for()
-    until(browser, "document.getElementById('rules-text').value.includes('slots:')")
-    page = browser.locator("[aria-label=Page] [aria-pressed=true]").inner_text()
+    page = "cart"
+    browser.get_by_label("Page", exact=True).get_by_role("button", name=page).click()
+    until(browser, f"document.getElementById('rules-text').value.includes('{page}-1')")
     browser.get_by_role("button", name="+ Pin").click()
     text = browser.locator("#rules-text").input_value()
     browser.locator("#rules-text").fill(text.replace("ITEM", "no-such-thing").replace("kind: pin", "kind: pine"))
@@ -166,6 +167,20 @@ def walk_by_keyboard(browser: Any) -> None:
     browser.keyboard.press("Enter")
     until(browser, "document.activeElement.id === 'main'")
     assert browser.title() == "Why · Reshelf"
+
+
+def look_at_shelves(browser: Any) -> None:
+    """The front page has rows under the titles of their shelves, and a title leads to why its shelf stands there."""
+    browser.get_by_label("Page", exact=True).get_by_role("button", name="front").click()
+    titles = browser.locator("main a[href*='shelf=']")
+    until(browser, "document.querySelectorAll(\"main a[href*='shelf=']\").length === 4", 60)
+    assert browser.locator(".card h3").count() == 16
+    title = titles.first.inner_text()
+    titles.first.click()
+    until(browser, "document.title === 'Why · Reshelf'")
+    browser.get_by_role("heading", name=title).first.wait_for()
+    browser.keyboard.press("1")
+    browser.get_by_label("Page", exact=True).get_by_role("button", name="cart").click()
 
 
 def look_into_a_dead_letter(browser: Any, broker: str, prefix: str) -> None:
@@ -225,6 +240,7 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     browser.locator(".card").first.wait_for(timeout=60_000)
     assert browser.locator(".card h3").count() >= 4
     browser.locator(".log li .slot").first.wait_for(timeout=60_000)
+    look_at_shelves(browser)
 
     browser.keyboard.press("2")
     browser.locator(".row[role=row] .axis").first.wait_for(timeout=30_000)

@@ -13,7 +13,7 @@ import pytest
 from bench.web.browser import CHROMIUM, browser
 
 HOST = "http://console.test/"
-PAGES: dict[str, Any] = {"pages": {"cart": ["*"], "home": ["cooks", "*"]}, "warnings": []}
+PAGES: dict[str, Any] = {"pages": {"cart": ["*"], "home": ["cooks", "*"]}, "warnings": [], "most_seen": ""}
 FEW: dict[str, Any] = {"uplift": 0.4, "low": None, "high": None, "learned": 0.02, "holdout": 0.01}
 MUCH: dict[str, Any] = {"uplift": 1.5, "low": 1.2, "high": 1.9, "learned": 0.2, "holdout": 0.08}
 SPLIT: dict[str, Any] = {"learned": 38_309, "holdout": 3_395, "expected": 0.1, "p_value": 2e-17, "alarm": True}

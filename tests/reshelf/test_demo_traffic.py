@@ -16,13 +16,14 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from rich.console import Console
 
 from policy.assignment import choose
-from reshelf.demo.follow_ups import FollowUps
 from reshelf.demo.picture import Picture, summary
 from reshelf.demo.renderer import NO_SLOT
 from reshelf.demo.run import shown_on
 from reshelf.demo.scores import HOLDOUT
 from reshelf.demo.screen import line, screen
-from reshelf.demo.shop import SEGMENTS, Orders
+from reshelf.demo.shop.follow_ups import FollowUps
+from reshelf.demo.shop.model import Orders
+from reshelf.demo.shop.pages import SEGMENTS
 from reshelf.demo.traffic import Traffic
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import decoder, encode, encode_key
@@ -103,7 +104,11 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
             assert (event.page, event.segment, event.layout_version) == ("home", SEGMENTS[0], 3)
             assert event.variant == choose(layout, event.unit).variant
     assert len(records(kafka, CATALOG_ITEMS.name)) >= SMALL.items
-    assert picture["pages"][0]["shelves"][SEGMENTS[0]]["version"] == 3
+    assert picture["pages"][HOME]["layouts"][SEGMENTS[0]]["version"] == 3
+    by_row = {(e.page_view_id, row): shelf for e in impressions for row, shelf in e.rows.items()}
+    assert by_row and {e.page for e in impressions if e.rows} == {"front"}
+    for event in clicks:
+        assert event.shelf == by_row.get((event.page_view_id, event.slot.rpartition(".")[0]), "")
     assert "events/s" in line(picture)
     console = Console(file=(text := io.StringIO()), width=200)
     with shown_on(console, "http://h/", "export RESHELF_SETTINGS=x"):
@@ -174,7 +179,7 @@ def test_the_fallback_fills_no_slot_that_a_page_has_not() -> None:
     model = shop()
     made = shelf_of(model)
     made.set_slots(HOME, ["home-1", "home-3"])
-    _, _, shown = made.render(views_of(model, HOME, 0), model.in_stock, NOW_MS)
+    shown = made.render(views_of(model, HOME, 0), model.in_stock, NOW_MS).slates
     assert np.flatnonzero(shown[0] != NO_SLOT).tolist() == [0, 2]
 
 
@@ -195,5 +200,5 @@ def test_the_summary_is_json_before_anything_is_known(traffic: Traffic) -> None:
     assert told["uplift"] is None
     assert set(told) == {
         "events", "layouts", "ctr_learned", "ctr_holdout", "uplift", "uplift_low", "uplift_high", "click_to_layout_ms",
-        "dead_letters",
+        "dead_letters", "front",
     }  # fmt: skip

@@ -178,6 +178,9 @@ def test_items_are_explained_in_the_shelves_that_are_published() -> None:
     assert listing(explanation)
     looks = [explanation.examination[slot] for slot in SLOTS]
     assert looks[0] > looks[1] and looks[0] > looks[2] > looks[3]
+    assert looks[0] <= 1.0
+    many = explain("s", state, page(RULES, fitted(counts, table(2))), LayoutSettings(), EPOCH, 0)
+    assert max(many.examination.values()) <= 1.0
     summary = posterior_summary(of, state, "s", LayoutSettings())
     assert summary.examination.tolist() == looks
     assert (summary.examined <= summary.shown).all()

@@ -70,7 +70,7 @@ def demo(
     traffic_only: bool,
     encoder: bool | None,
 ) -> None:
-    """Open a synthetic shop: 100,000 visitors, 304 items, three pages, four segments.
+    """Open a synthetic shop: 100,000 visitors, 304 items, four pages, four segments.
 
     Its web tier and renderer talk to Reshelf through the topics only.  A tenth of
     the visitors always get the baseline; the others see learned layouts.  Ctrl-C

@@ -16,6 +16,7 @@ const main = document.getElementById("main"),
 let shown = null,
   round = 0,
   pages = {},
+  usual = "",
   warnings = [];
 
 // The address after # is the page's name and what was chosen on it.
@@ -29,7 +30,7 @@ export function go(name, query) {
 }
 
 function chosen(query) {
-  const page = query.page in pages ? query.page : (Object.keys(pages)[0] ?? "");
+  const page = [query.page, usual, ...Object.keys(pages)].find((one) => one in pages) ?? "";
   const segments = pages[page] ?? ["*"];
   return { ...query, page, segment: segments.includes(query.segment) ? query.segment : segments[0] };
 }
@@ -113,6 +114,8 @@ async function learnPages() {
     const { content } = await ask("pages", {});
     const before = JSON.stringify(pages);
     pages = content.pages;
+    // Not each time that another one is seen more: whoever looks at a page stays there.
+    if (!(usual in pages)) usual = content.most_seen;
     warnings = content.warnings;
     if (JSON.stringify(pages) !== before || !shown) open();
   } catch {

@@ -86,9 +86,13 @@ def statistics_of(
 def looks(statistics: Statistics, shelves: SegmentShelves | None) -> Floats:
     """How likely each slot is looked at, float64[S]; on a page with shelves once it is in view, on any shelf's average.
 
-    There `statistics` have impressions in full looks, so that their own examination is 1.
+    There `statistics` have impressions in full looks, so that their own examination is 1.  As only products of looks
+    and rates are known, the slot that is looked at most is never above 1.
     """
-    return np.asarray(shelves.looks.mean(axis=0)) if shelves else statistics.examination
+    if shelves is None:
+        return statistics.examination
+    of_slots = shelves.looks.mean(axis=0)
+    return np.asarray(of_slots / max(1.0, of_slots.max()))
 
 
 class _Counts(NamedTuple):

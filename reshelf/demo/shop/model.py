@@ -5,7 +5,8 @@ generator.  Times are seconds since the shop opened.
 
 A click has two causes, as in the position-based model (Richardson, Dominowska,
 Ragno 2007): the slot is looked at, and what is in it attracts.
-P(click) = examination[page, slot] * attraction[segment, item] * eagerness[unit].
+P(click) = examination[page, slot] * attraction[segment, item] * eagerness[unit],
+and on the front page times what the shelf adds there.
 """
 
 from __future__ import annotations
@@ -16,40 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from policy.arrays import Bools, Floats, Ints
-from reshelf.demo.words import DEPARTMENTS, Product, product
-
-SEGMENTS = ("gardeners", "cooks", "campers", "readers")
-SEGMENT_SHARES = (0.35, 0.30, 0.20, 0.15)
-FAVOURITES = {
-    "gardeners": ("garden", "living"),
-    "cooks": ("kitchen", "bath"),
-    "campers": ("outdoor", "toys"),
-    "readers": ("books", "office"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PageSpec:
-    """A page: `reach[r]` is the chance that a visitor scrolls as far as row r."""
-
-    name: str
-    about: str
-    share: float
-    columns: int
-    reach: tuple[float, ...]
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """Slot addresses in rendered order."""
-        return tuple(f"{self.name}-{number}" for number in range(1, self.columns * len(self.reach) + 1))
-
-
-PAGES = (
-    PageSpec("home", "The front page", 0.5, 4, (1.0, 0.75, 0.5)),
-    PageSpec("garden", "The garden department", 0.3, 4, (1.0, 0.7)),
-    PageSpec("cart", "Goes well with your cart", 0.2, 4, (1.0,)),
+from reshelf.demo.shop.item import Item
+from reshelf.demo.shop.pages import (
+    FAVOURITES,
+    PAGES,
+    SEGMENT_SHARES,
+    SEGMENTS,
+    WIDTH,
+    PageSpec,
+    shelf_factors,
 )
-WIDTH = max(len(page.slots) for page in PAGES)
+from reshelf.demo.shop.passing_tags import PassingTags
+from reshelf.demo.shop.words import DEPARTMENTS, Product, product
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +50,6 @@ class ShopSettings:
     arrival_every: float = 9.0
     delay: float = 8.0
     organic: float = 0.002
-
-
-@dataclass(slots=True)
-class Item:
-    """An item as it stands in the catalog; `row` is its place in the shop's tables."""
-
-    row: int
-    key: str
-    product: Product
-    tags: list[str]
-    available: bool = True
-    arrived: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +90,9 @@ class Shop:
         self._next_stock = self.settings.stock_every
         self._next_arrival = self.settings.arrival_every
         self._restock: list[tuple[float, Item]] = []
+        self._passing_tags = PassingTags(rng.spawn(1)[0])
+        self._passing_tags.open(self.items)
+        self._set_prices()
 
     def _new_item(self, row: int, tags: list[str]) -> Item:
         self._created += 1
@@ -150,6 +120,10 @@ class Shop:
             ]
         )
         self._mood = np.zeros_like(self._affinity)
+        self._shelf_factors = shelf_factors(alike=settings.null)
+        self._set_prices()
+
+    def _set_prices(self) -> None:
         self.price = np.array([item.product.price for item in self.items], dtype=np.int64)
         self._set_rates()
 
@@ -196,10 +170,17 @@ class Shop:
         while self._next_arrival <= now:
             self._next_arrival += self.settings.arrival_every
             changes += self._arrive()
+        changes += self._pass_tags()
         pull = min(1.0, elapsed / self.settings.drift_time)
         self._mood += -pull * self._mood + self.rng.normal(0.0, 0.5 * np.sqrt(2 * pull), self._mood.shape)
         self._set_rates()
         return changes
+
+    def _pass_tags(self) -> list[tuple[str, Item | None]]:
+        changed = self._passing_tags.advance(self.items[: self.settings.items], self.now)
+        for item in changed:
+            self.price[item.row] = item.product.price
+        return [(item.key, item) for item in changed]
 
     def _sell_out(self) -> list[tuple[str, Item | None]]:
         item = self.items[int(self.rng.integers(self.settings.items))]
@@ -216,7 +197,8 @@ class Shop:
         """A new item takes the place of an old one, which leaves the catalog."""
         row = int(self.rng.integers(self.settings.items))
         old = self.items[row]
-        new = self.items[row] = self._new_item(row, old.tags)
+        new = self.items[row] = self._new_item(row, _tags(row, self.settings))
+        self._passing_tags.welcome(new, self.now)
         self._titles.discard(old.product.title)
         self.price[row] = new.product.price
         self._quality[row] = self.rng.normal(0.0, self.settings.quality)
@@ -231,10 +213,13 @@ class Shop:
         rows = (scroll[:, None] < _REACH[page]).sum(axis=1)
         return Views(unit, self.unit_segment[unit], page, rows * _COLUMNS[page])
 
-    def clicks(self, views: Views, slates: Ints) -> Bools:
-        """Which of the shown item rows (views × slots, -1 for an empty slot) are clicked."""
+    def clicks(self, views: Views, slates: Ints, shelves: Ints) -> Bools:
+        """Which of the shown item rows (views × slots, -1 for an empty slot) are clicked.
+
+        `shelves` (views × slots, -1 for none) are those that the slots are part of.
+        """
         chance = self.attraction[views.segment[:, None], slates] * self.examination[views.page]
-        chance *= self.eagerness[views.unit][:, None]
+        chance *= self.eagerness[views.unit][:, None] * self._shelf_factors[views.segment[:, None], shelves]
         return (slates >= 0) & (self.rng.random(slates.shape) < chance)
 
     def orders(self, view: Ints, row: Ints) -> Orders:
@@ -266,5 +251,6 @@ def _examination(page: PageSpec) -> Floats:
     return np.asarray(0.95 * np.log2(2.0 + ranks) ** -0.85 * np.where(last, 1.15, 1.0))
 
 
-_REACH = np.array([[*page.reach, *([0.0] * (3 - len(page.reach)))] for page in PAGES])
+_ROWS = max(len(page.reach) for page in PAGES)
+_REACH = np.array([[*page.reach, *([0.0] * (_ROWS - len(page.reach)))] for page in PAGES])
 _COLUMNS = np.array([page.columns for page in PAGES])

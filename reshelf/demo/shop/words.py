@@ -40,7 +40,7 @@ class Product:
 
 
 DEPARTMENTS: tuple[Department, ...] = msgspec.json.decode(
-    files("reshelf.demo").joinpath("words.json").read_bytes(), type=tuple[Department, ...]
+    files("reshelf.demo.shop").joinpath("words.json").read_bytes(), type=tuple[Department, ...]
 )
 
 

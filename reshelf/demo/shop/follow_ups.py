@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats, Ints
-from reshelf.demo.shop import Orders
+from reshelf.demo.shop.model import Orders
 from schemas.messages.events import Purchase, PurchaseLine, Return, ReturnLine, Signal
 from schemas.topic import Topic
 from schemas.topics import PURCHASES, RETURNS, SIGNALS
