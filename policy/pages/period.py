@@ -5,7 +5,7 @@ What decides them is counted until a period ends, and holds through the next.
 
 from __future__ import annotations
 
-SHARE, LEAST_VIEWS, MOST_VIEWS = 0.1, 250, 5_000
+SHARE, LEAST_VIEWS, MOST_VIEWS = 0.1, 250, 10_000
 """A period ends when page views have grown by this share, after at least and at most so many."""
 
 
