@@ -157,7 +157,8 @@ def decisions(
     With --chain nobody races: on ten pages per seed, of several kinds, the errors of two estimates are compared
     in half a minute.
     With --shop page, shelves are arranged in rows, on pages of several kinds: by the policy, in the declared order, and
-    by click rates of shelves in each row; only --seeds, --views and --processes matter then.
+    by click rates of shelves in each row, and by Vowpal Wabbit where it is among --peers; beside these only --seeds,
+    --views and --processes matter then.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -173,7 +174,7 @@ def decisions(
     if PAGE in shops:
         if len(shops) > 1:
             raise click.UsageError("--shop page stands alone: its learners and figures are others.")
-        _compare_pages(front, sorted(set(views)), seeds, processes)
+        _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -224,10 +225,11 @@ def _compare_estimates(front: Front, seeds: int, processes: int) -> None:
     front.answer(content, text_of(content))
 
 
-def _compare_pages(front: Front, views: list[int], seeds: int, processes: int) -> None:
-    from bench.decisions.pages import compare, text_of
+def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, peers: tuple[str, ...]) -> None:
+    from bench.decisions.pages import VOWPAL, compare, text_of
 
-    content = compare(views, seeds, processes, _say)
+    chosen = _chosen((VOWPAL,)) if VOWPAL in peers or ("all" in peers and _is_there(VOWPAL)) else []
+    content = compare(views, seeds, processes, _say, peers=chosen)
     front.answer(content, text_of(content))
 
 
@@ -242,6 +244,14 @@ def _chosen(peers: tuple[str, ...]) -> list[str]:
             "`--peers most-popular --peers epsilon-greedy` needs nothing."
         )
     return names
+
+
+def _is_there(peer: str) -> bool:
+    """Whether what it needs is installed, which is said where it is not."""
+    there = not PEERS[peer] or importlib.util.find_spec(PEERS[peer]) is not None
+    if not there:
+        click.echo(f"{peer} does not take part: {PEERS[peer]} is not installed (`make bench` installs it)", err=True)
+    return there
 
 
 def _say(what: str, done: int, total: int) -> None:

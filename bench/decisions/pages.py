@@ -20,6 +20,7 @@ LEARNERS: Mapping[str, Callable[[PageWorld], PageLearner]] = {
     "row_wise_by_segment": RowWise,
     "row_wise_by_page": lambda world: RowWise(world, by="page"),
 }
+VOWPAL = "vw-cb-explore-adf"
 OURS, FIXED = "reshelf", "fixed_order"
 ROW_WISE = ("row_wise_by_segment", "row_wise_by_page")
 """The better of both is compared with, chosen by its mean at each number of page views."""
@@ -33,9 +34,14 @@ def compare(
     processes: int,
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
     names: Sequence[str] = tuple(PAGES),
+    peers: Sequence[str] = (),
 ) -> Table:
-    """Regret and ratios on these pages; figures of the first one stand above those of the others."""
-    tasks = [(name, learner, seed, tuple(views)) for name in names for seed in range(seeds) for learner in LEARNERS]
+    """Regret and ratios on these pages; figures of the first one stand above those of the others.
+
+    `peers` are the libraries that take part beside the learners that always do: `VOWPAL`, or none.
+    """
+    learners = (*LEARNERS, *peers)
+    tasks = [(name, learner, seed, tuple(views)) for name in names for seed in range(seeds) for learner in learners]
     done: list[None] = []
 
     def tell() -> None:
@@ -43,7 +49,7 @@ def compare(
         say("pages", len(done), len(tasks))
 
     courses = dict(zip(tasks, mapped(_run, tasks, processes, tell), strict=True))
-    pages = {name: figures({learner: _seeds(courses, name, learner) for learner in LEARNERS}, views) for name in names}
+    pages = {name: figures({learner: _seeds(courses, name, learner) for learner in learners}, views) for name in names}
     page = {**pages[names[0]], **compose_ms(), "pages": pages}
     return {"page_views": list(views), "seeds": seeds, "shops": {"page": page}}
 
@@ -51,7 +57,13 @@ def compare(
 def _run(task: tuple[str, str, int, tuple[int, ...]]) -> PageCourse:
     name, learner, seed, views = task
     world, visits = opened(PAGES[name], seed)
-    return race(world, LEARNERS[learner](world), views, visits)
+    return race(world, _vowpal(world) if learner == VOWPAL else LEARNERS[learner](world), views, visits)
+
+
+def _vowpal(world: PageWorld) -> PageLearner:
+    from bench.decisions.peers.vowpal_pages import RowByRow
+
+    return RowByRow(world)
 
 
 def _seeds(
@@ -70,6 +82,8 @@ def figures(courses: Mapping[str, Sequence[PageCourse]], views: Sequence[int]) -
         best = min(ROW_WISE, key=lambda learner: float(np.mean(lost[learner])))
         ratios["ratio_to_fixed_order"][str(count)] = ratio_of(lost[OURS], lost[FIXED])._asdict()
         ratios["ratio_to_row_wise"][str(count)] = ratio_of(lost[OURS], lost[best])._asdict() | {"peer": best}
+        if VOWPAL in lost:
+            ratios.setdefault("ratio_to_vowpal", {})[str(count)] = ratio_of(lost[OURS], lost[VOWPAL])._asdict()
     moved = {learner: mean_of([course.moved for course in own])._asdict() for learner, own in courses.items()}
     still = {learner: mean_of([course.constant for course in own])._asdict() for learner, own in courses.items()}
     return {"regret": regret, **ratios, "rows_moved": moved, "rows_moved_at_constant_state": still}
@@ -86,6 +100,9 @@ def text_of(content: Table) -> str:
             means = [regret[learner]["mean"] for learner in (OURS, FIXED, row_wise["peer"])]
             shares = " ".join(f"{mean:>6.1%}" for mean in means)
             lines.append(f"{name:<14}{int(views):>10,}  {shares}  {_reach(fixed):<24}{_reach(row_wise)}")
+            if VOWPAL in regret:
+                of_vowpal = f"Vowpal Wabbit lost {regret[VOWPAL]['mean']:.1%}, ratio to it"
+                lines.append(f"{'':<26}{of_vowpal} {_reach(page['ratio_to_vowpal'][views])}")
         moved = page["rows_moved"][OURS]["mean"]
         lines.append(f"{name:<14}rows with another shelf after a refresh, at the end: {moved:.1%}")
     whole, items = (content["shops"]["page"][name] for name in ("compose_ms", "items_ms"))

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from bench.decisions.pages import LEARNERS, figures, text_of
+from bench.decisions.pages import LEARNERS, VOWPAL, figures, text_of
 from policy.simulation.pages.learners import Joint, Pages
 from policy.simulation.pages.race import PageCourse, opened, race, sizes, value
 from policy.simulation.pages.world import PAGES, PageShape
@@ -77,6 +77,26 @@ def test_less_is_lost_than_in_a_fixed_order_and_shelves_stand_still() -> None:
     assert courses["reshelf"].regret[1] < courses["reshelf"].regret[0]
     assert courses["reshelf"].constant == 0.0
     assert courses["fixed_order"].moved == 0.0
+
+
+def test_a_library_learns_which_shelves_are_clicked() -> None:
+    pytest.importorskip("vowpalwabbit", reason="SKIPPED: vowpalwabbit is not installed (`make bench` installs it)")
+    from bench.decisions.peers.vowpal_pages import RowByRow
+
+    world, visits = opened(SMALL, 3)
+    course = race(world, RowByRow(world), (2_000, 20_000), visits)
+    assert course.regret[1] < course.regret[0]
+
+
+def test_a_library_s_figures_stand_beside_ours() -> None:
+    names = (*LEARNERS, VOWPAL)
+    courses = {
+        name: [PageCourse((share,), 0.1, 0.0)] * 2 for name, share in zip(names, (0.1, 0.4, 0.3, 0.2, 0.5), strict=True)
+    }
+    table = figures(courses, (100,))
+    assert table["ratio_to_vowpal"]["100"]["mean"] == pytest.approx(0.2)
+    content = {"seeds": 2, "shops": {"page": {"pages": {"main": table}, "compose_ms": 4.0, "items_ms": 3.0}}}
+    assert "Vowpal Wabbit lost 50.0%, ratio to it 0.20 (0.20 to 0.20)" in text_of(content)
 
 
 def test_refreshes_end_at_checkpoints() -> None:

@@ -13,4 +13,5 @@
 - `trials`: how peers are fed: one trial for each slot that was shown, or that was likely looked at
 - `vowpal`: Vowpal Wabbit's contextual bandits over described actions, with and without slots of
   its own
+- `vowpal_pages`: the same over the shelves of a page, row by row
 """

@@ -140,7 +140,7 @@ class Joint(_Learner):
         return pages
 
 
-class _ByRow(_Learner):
+class ByRow(_Learner):
     """Items chosen as on a flat page, and shelves in rows by some rule."""
 
     def rows(self) -> Codes:
@@ -159,17 +159,17 @@ class _ByRow(_Learner):
         return self.compose(beliefs, believed, self.rows())
 
 
-class FixedOrder(_ByRow):
+class FixedOrder(ByRow):
     """The first shelves in the declared order, one to a row."""
 
     def rows(self) -> Codes:
-        """See `_ByRow`."""
+        """See `ByRow`."""
         rows = np.arange(self.page.shape[0], dtype=np.int32)
         return np.broadcast_to(rows, (len(self.segments), self.choice.variants, len(rows))).copy()
 
 
 @dataclass(slots=True, eq=False)
-class RowWise(_ByRow):
+class RowWise(ByRow):
     """Thompson sampling on click rates of shelves in rows, down the rows: of each segment, or of all together.
 
     A rate starts at that of all shelves in all rows, which weighs `clicks` clicks.
@@ -180,7 +180,7 @@ class RowWise(_ByRow):
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
     def rows(self) -> Codes:
-        """See `_ByRow`."""
+        """See `ByRow`."""
         rows = self.page.shape[0]
         starts = np.flatnonzero(self.page.column_of == 0)
         tries = self.counts.shelf_impressions[:, :, starts]
