@@ -16,6 +16,7 @@ from policy.model.examination import VisibleTimes, examination
 from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.outliers import implausible
+from policy.model.priors import WHOLE_PAGE
 from policy.model.visits.lowering import kinds_of, lowering_of
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters, VisitFit
@@ -103,7 +104,7 @@ def fit(
     """
     segments = _top_segments(state.tables)
     left_out = _left_out(segments, start.click_rate, times)
-    tables = {segment: those for segment, those in segments.items() if segment not in left_out}
+    tables = {segment: those for segment, those in segments.items() if segment not in left_out} or {WHOLE_PAGE: []}
     everything = [table for those in tables.values() for table in those]
     names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)

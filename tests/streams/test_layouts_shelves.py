@@ -267,3 +267,12 @@ def test_a_page_that_cannot_be_meant_is_invalid_and_the_one_before_stays() -> No
     )
     assert topics.invalid == {"page-rules": 1}
     assert topics.catalog.rules["home"] == RULES
+
+
+@pytest.mark.parametrize("rules", [RULES, PageRules("home", 7, list(SLOTS))], ids=["shelves", "flat"])
+@pytest.mark.parametrize("traffic", [Traffic.HOLDOUT, Traffic.FALLBACK])
+def test_a_page_without_learned_traffic_is_fitted_to_where_it_starts(rules: PageRules, traffic: Traffic) -> None:
+    state = PageState(rules, {"s": [table(1, traffic=traffic)]}, {})
+    parameters = fit(state, Start(0.03, 50.0, {}), LayoutSettings(), FoldSettings(), 0)
+    assert parameters.click_rate == pytest.approx(0.03)
+    assert not parameters.left_out
