@@ -7,7 +7,6 @@ was before.  The same goes for uplifts, whose intervals hold at all times simult
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 
 from policy.experiments.health import Health
 from reshelf.console.layout_history import LayoutHistory
+from reshelf.console.uplift_lines import UpliftLines
 from reshelf.inspect.consumer_groups import describe_groups
 from reshelf.inspect.duplicate_window import Tightest
 from reshelf.inspect.event_sample import TopicSample, sample_events
@@ -42,8 +42,6 @@ SERVERS_S = 3.0
 EXPERIMENT_S = 5.0
 QUOTAS_S = 60.0
 EVENTS_S = 30.0
-MOMENTS, MOMENT_MS = 240, 15_000
-"""Points of a line, at most; of a page as many uplifts stay in memory, at least so far apart: those of an hour."""
 EXPERIMENTS = 50
 """Pages whose uplift is kept over time."""
 
@@ -70,7 +68,7 @@ class Monitor:
         self.workers: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.health: dict[str, Health] = {}
-        self.uplifts: dict[str, deque[tuple[int, Health]]] = {}
+        self.uplifts: dict[str, UpliftLines] = {}
         self.quotas: list[QuotaUse] = []
         self.events: list[TopicSample] = []
         self.away = ""
@@ -141,10 +139,7 @@ class Monitor:
     def remember(self, page: str, current: Health, now: int) -> None:
         """The experiment of a page stands so now, which its uplifts over time have from time to time."""
         self.health[page] = current
-        history = self.uplifts.setdefault(page, deque(maxlen=MOMENTS))
-        is_due = not history or now - history[-1][0] >= MOMENT_MS
-        if is_due and any(math.isfinite(uplift.high) for uplift in current.uplifts.values()):
-            history.append((now, current))
+        self.uplifts.setdefault(page, UpliftLines()).add(now, current.uplifts)
 
     def take(self, standings: list[PartitionLag], now: int) -> None:
         """Partitions stand so now.  Of one of which no record was applied, no age is known: it waits from now on."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import math
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +16,8 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from policy.experiments.sequence import Uplift
 from reshelf.console.layout_history import LayoutHistory
-from reshelf.console.monitor import MOMENT_MS, MOMENTS, Monitor
+from reshelf.console.monitor import Monitor
+from reshelf.console.uplift_lines import MOMENT_MS, MOMENTS, UpliftLines
 from reshelf.console.views.metrics import of_pulse
 from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import PartitionLag, partition_lag, partition_lags
@@ -67,7 +69,7 @@ def test_a_page_that_is_arranged_no_more_leaves_no_uplifts_behind(monitor: Monit
     nothing = health({}, Settings())
     for page in ("home", "campaign-1"):
         monitor.health[page] = nothing
-        monitor.uplifts[page] = deque([(BEGIN, nothing)])
+        monitor.uplifts[page] = UpliftLines()
     monitor.retain(["home", "campaign-2"])
     assert monitor.health.keys() == monitor.uplifts.keys() == {"home"}
 
@@ -76,10 +78,29 @@ def test_of_a_page_an_hour_of_uplifts_stays_in_memory(monitor: Monitor) -> None:
     current = health({}, Settings())._replace(uplifts={"clicks": Uplift(0.05, 0.04, 0.25, 0.1, 0.4)})
     for look in range(2_000):
         monitor.remember("home", current, BEGIN + look * 5_000)
-    times = [at for at, _ in monitor.uplifts["home"]]
+    line = monitor.uplifts["home"].line("clicks")
+    times = [at for at, *_ in line]
+    assert {shown[1:] for shown in line} == {(0.25, 0.1, 0.4)}
+    assert monitor.uplifts["home"].begin == times[0]
     assert len(times) == MOMENTS
     assert times[-1] >= BEGIN + 2_000 * 5_000 - 2 * MOMENT_MS
     assert times[-1] - times[0] == HOUR_MS - MOMENT_MS
+
+
+def test_uplifts_take_four_numbers_and_begin_where_their_bounds_are_known() -> None:
+    lines = UpliftLines()
+    unclear = Uplift(0.05, 0.04, 0.25, -1.0, math.inf)
+    lines.add(BEGIN, {"clicks": unclear})
+    assert (lines.begin, lines.line("clicks")) == (None, [])
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for look in range(3 * MOMENTS):
+        uplifts = {"clicks": Uplift(0.05, 0.04, look / 7, look / 9, look / 5), "orders": unclear}
+        lines.add(BEGIN + (look + 1) * MOMENT_MS, uplifts)
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert lines.line("orders") == []
+    assert taken < 2 * 32 * MOMENTS
 
 
 def test_how_long_ago_everything_was_seen_is_exposed(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from policy.defaults import LEVEL
-from policy.experiments.sequence import METRICS, Uplift
+from policy.experiments.sequence import METRICS
 from reshelf.console.live_view import LiveView, State
-from reshelf.console.monitor import MOMENTS
-from reshelf.inspect.experiment import health_as_json, over_time
+from reshelf.console.uplift_lines import MOMENTS, Moment, UpliftLines
+from reshelf.inspect.experiment import Point, health_as_json, over_time
 
 
 async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> dict[str, Any]:
@@ -21,13 +21,8 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         return {"page": page, "known": False}
     bins = await state.reader.read_bins(page)
     by_bucket = over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, LEVEL)
-    measurements = monitor.uplifts.get(page, ())
-    begin = measurements[0][0] if measurements else now_ms
-    lines = {
-        name: [(bucket.until, bucket.uplift) for bucket in by_bucket[name] if bucket.until < begin]
-        + [(at, health.uplifts[name]) for at, health in measurements if name in health.uplifts]
-        for name in by_bucket
-    }
+    lines = monitor.uplifts.get(page, UpliftLines())
+    begin = now_ms if lines.begin is None else lines.begin
     return {
         "page": page,
         "known": True,
@@ -36,12 +31,22 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         "fallback": settings.experiment.fallback,
         "since": settings.experiment.since_ms,
         "tolerated_loss": {name: getattr(settings.experiment, f"tolerated_loss_{name}") for name in METRICS},
-        "over_time": {name: _line(points) for name, points in lines.items()},
+        "over_time": {
+            name: _thinned([*_points(bucket for bucket in by_bucket[name] if bucket.until < begin), *lines.line(name)])
+            for name in by_bucket
+        },
         **health_as_json(health),
     }
 
 
-def _line(points: Iterable[tuple[int, Uplift]]) -> list[list[float]]:
-    line = [[at, uplift.uplift, uplift.low, uplift.high] for at, uplift in points if math.isfinite(uplift.high)]
+def _points(buckets: Iterable[Point]) -> Iterator[Moment]:
+    """As those that the console saw; without what is not known yet."""
+    for bucket in buckets:
+        uplift = bucket.uplift
+        if math.isfinite(uplift.high):
+            yield bucket.until, uplift.uplift, uplift.low, uplift.high
+
+
+def _thinned(line: list[Moment]) -> list[Moment]:
     step = max(1, math.ceil(len(line) / MOMENTS))
     return line[::-step][::-1]
