@@ -20,7 +20,10 @@ SHORTLIST_PER_SLOT, SHORTLIST_SLACK = 2, 8
 
 
 class Greedy:
-    """Slates from scores [V, A], `order` int32[S] being that of slots; of equal scores the first arm goes first."""
+    """Slates from scores [V, A]; of equal scores the first arm goes first.
+
+    `order` int32[V, N] are the slots of each that are to be filled, one after another, -1 for none.
+    """
 
     def __init__(
         self, scores: Floats, order: Codes, rules: CompiledRules, built: bool = BUILT, alike: Alike | None = None
@@ -29,7 +32,7 @@ class Greedy:
         self._order = order
         self._rules = rules
         self._alike = alike or Alike(np.full(scores.shape[1], NO_CODE, dtype=np.int32), 1.0)
-        self._shares = self._alike.shares(len(scores), len(order))
+        self._shares = self._alike.shares(len(scores), order.shape[1])
         self._counts = np.zeros((len(rules.caps.labels), rules.caps.code_limit), dtype=np.int32)
         # Behind the categories stands what is like nothing, of which none is ever counted.
         self._standing = np.zeros(self._alike.kinds + 1, dtype=np.int32)
@@ -38,7 +41,7 @@ class Greedy:
     def _compiled(self) -> scan.Filler:
         arms = self._scores.shape[1]
         all_arms, closed = np.arange(arms, dtype=np.int32), np.zeros(arms, dtype=np.uint8)
-        shortlist = np.zeros(SHORTLIST_PER_SLOT * len(self._order) + SHORTLIST_SLACK, dtype=np.int32)
+        shortlist = np.zeros(SHORTLIST_PER_SLOT * self._order.shape[1] + SHORTLIST_SLACK, dtype=np.int32)
         alike = self._alike.codes, self._shares, self._standing
         return scan.Filler(self._scores, self._order, self._rules, alike, all_arms, self._counts, closed, shortlist)
 
@@ -52,16 +55,17 @@ class Greedy:
             self._filler.fill(slates, banned.view(np.uint8), variants)
         else:
             for variant in variants.tolist():
-                self._fill(slates[variant], self._scores[variant], self._shares[variant], banned[variant])
+                order = self._order[variant]
+                self._fill(slates[variant], order[order != EMPTY], self._scores[variant], variant, banned[variant])
 
-    def _fill(self, slate: Codes, scores: Floats, shares: Floats, banned: Bools) -> None:
+    def _fill(self, slate: Codes, order: Codes, scores: Floats, variant: int, banned: Bools) -> None:
         """One slate [S], with numpy."""
         self._counts[:], self._standing[:] = 0, 0
         closed = scores == -np.inf
         for slot in np.flatnonzero(slate != EMPTY).tolist():
             self._count(slate[slot], slot, closed)
-        for slot in self._order.tolist():
-            left = scores * shares[self._standing[self._alike.codes]]
+        for slot in order.tolist():
+            left = scores * self._shares[variant][self._standing[self._alike.codes]]
             if slate[slot] == EMPTY and (arm := self._best(slate, slot, left, banned, closed)) != EMPTY:
                 slate[slot] = arm
                 self._count(arm, slot, closed)

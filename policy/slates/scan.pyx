@@ -33,16 +33,16 @@ cdef enum:
 cdef class Filler:
     """`policy.slates.greedy`: the slates of one composition, filled in place.
 
-    `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `rules` are
+    `scores` are [V, A] and `order` [V, N] the slots to be filled, first the one most looked at, -1 for none; `rules` are
     `policy.rules.compiled.CompiledRules` for these arms and slots; `alike` are the arms' categories [A], what
     is left of scores beside so many of the same one [V, S + 1], and room to count these in.
     `all_arms` counts from 0 to A - 1; `counts` [caps, codes], `closed` [A] and `shortlist` are room to work in.
     """
 
     cdef const double[:, ::1] scores
-    cdef const int32_t[::1] order, cap_limits, distances, all_arms, kinds
+    cdef const int32_t[::1] cap_limits, distances, all_arms, kinds
     cdef const double[:, ::1] shares
-    cdef const int32_t[:, ::1] cap_codes, spacing_codes, complements
+    cdef const int32_t[:, ::1] order, cap_codes, spacing_codes, complements
     cdef const uint8_t[:, ::1] allowed, cap_slots
     # Whether a cap is about all slots.
     cdef const uint8_t[::1] page_wide
@@ -84,9 +84,9 @@ cdef class Filler:
             self.variant = variants[at]
             listed = 0
             self._begin(banned)
-            for place in range(self.order.shape[0]):
-                slot = self.order[place]
-                if slates[self.variant, slot] >= 0:
+            for place in range(self.order.shape[1]):
+                slot = self.order[self.variant, place]
+                if slot < 0 or slates[self.variant, slot] >= 0:
                     continue
                 chosen = -1
                 for level in range(SHORTLIST, LAST + 1):

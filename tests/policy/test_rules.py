@@ -175,7 +175,8 @@ def test_the_scan_and_numpy_fill_alike(rules: list[Rule], count: int, variants: 
     fixed = np.full((variants, len(SLOTS)), -1, dtype=np.int32)
     fixed[0, 1] = rng.integers(count)
     banned = rng.random((variants, count)) < 0.2
-    order = np.argsort(-LOOKS, kind="stable").astype(np.int32)
+    order = np.tile(np.argsort(-LOOKS, kind="stable").astype(np.int32), (variants, 1))
+    order[rng.random(order.shape) < 0.1] = -1
     # Factors that make equals of arms that differ, too.
     alike = Alike(
         rng.integers(-1, 4, count).astype(np.int32), float(rng.choice([1.0, 0.75, 0.5])), int(rng.integers(3))
