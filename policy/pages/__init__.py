@@ -5,6 +5,8 @@
 - `declaration`: shelves, rows of slots, and which shelf may stand where
 - `drawing`: down the rows, each with the shelf that is worth most with the items still left
 - `holding`: whether rules for shelves hold
+- `item_rules`: pins choose among shelves, and each row is filled under all rules for items
+- `lists`: the best items of each shelf
 - `messages`: from the page that merchants declare, and into layouts
 - `model`: what is fitted of shelves, rows and items from what is counted of them
 - `period`: when shelves may move

@@ -40,6 +40,7 @@ class CompiledPage:
     stand where by all rules, and `declared` bool[R, H] by rows alone.  `columns` int[R, H] is how many items a shelf
     shows in a row at most, and `least` int[H] how many it needs.  `pins` int32[R] are the shelves pinned to rows, -1
     without one.
+    `present` bool[S] are the slots that it has, all but where it is narrowed to a template.
     """
 
     page: ShelfPage
@@ -55,6 +56,7 @@ class CompiledPage:
     keeps: Bools
     titled: Bools
     pins: Codes
+    present: Bools
     caps: tuple[KindCap, ...]
     floors: tuple[Floor, ...]
     hashes: Hashes
@@ -88,6 +90,7 @@ class CompiledPage:
             keeps=np.array([shelf.keeps for shelf in page.shelves]),
             titled=np.array([name != UNNAMED for name in names]),
             pins=np.array([pins.get(row, EMPTY) for row in rows], dtype=np.int32),
+            present=np.ones(len(page.slots), dtype=np.bool_),
             caps=tuple(_caps(page)),
             floors=tuple(
                 Floor(label(rule), names.index(rule.shelf), rule.least)

@@ -10,7 +10,9 @@ import numpy as np
 
 from policy.arrays import Bools, Codes, Floats, Hashes
 from policy.pages.compiled import CompiledPage
-from policy.pages.drawing import Arrangement, ItemScores, ShelfScores, arrange
+from policy.pages.drawing import Arrangement, arrange
+from policy.pages.item_rules import ItemRules
+from policy.pages.lists import ItemScores, ShelfScores
 from policy.pages.model.fitting import ShelfFit
 from policy.rules.compiled import CompiledRules
 from policy.slates.arrangement import named, named_propensities
@@ -107,8 +109,8 @@ def compose_page(
     """The composition of these names: the same arguments always give the same.
 
     With `rows` int32[V, R] shelves stand as they did in an earlier composition, and items alone are chosen anew.
-    `rules` for items hold on flat pages.  `z` are the `stage_normals` of just these names, where the caller has kept
-    them.
+    `rules` for items hold as far as they can.  `z` are the `stage_normals` of just these names, where the caller has
+    kept them.
     """
     scores = _item_scores(items, choice, names, len(page.row_of), z)
     if page.page.is_flat:
@@ -119,7 +121,8 @@ def compose_page(
             sales = None if scores.sales is None else scores.sales * factor[:, None]
             scores = ItemScores(scores.clicks * factor[:, None], sales)
         added = _shelf_scores(page, shelves, choice, names)
-        arrangement = arrange(page, scores, added, items.usable, items.hashes, rows)
+        those = None if rules is None else ItemRules(rules, (names.page, names.segment, str(names.epoch)))
+        arrangement = arrange(page, scores, added, items.usable, items.hashes, rows, rules=those)
     return _composition(page, items, arrangement, rules, scores.whole)
 
 
@@ -131,10 +134,11 @@ class DeclaredPage(NamedTuple):
     relaxed: list[str]
 
 
-def declared_page(page: CompiledPage, items: Items, scores: Floats) -> DeclaredPage:
+def declared_page(page: CompiledPage, items: Items, scores: Floats, rules: CompiledRules | None = None) -> DeclaredPage:
     """What the holdout gets: down the rows, each with the first declared shelf that fits, its best items from the left.
 
-    `scores` float64[A] say which items are best.  Rules for shelves hold as far as they are about single pages.
+    `scores` float64[A] say which items are best.  Rules for shelves and `rules` for items hold as far as they are about
+    single pages.
     """
     rows, shelves, columns = page.shape
     usable = np.arange(columns) < page.columns[:, :, None]
@@ -143,7 +147,10 @@ def declared_page(page: CompiledPage, items: Items, scores: Floats) -> DeclaredP
     order = np.broadcast_to(-np.arange(shelves, dtype=np.float64), (1, rows, shelves))
     single = replace(page, floors=())
     shelf_scores = ShelfScores(weights, np.ones((1, rows, shelves)), rows=order)
-    arrangement = arrange(single, ItemScores(scores[:, None]), shelf_scores, items.usable, items.hashes)
+    # Nothing is rounded where there are no shares of slates.
+    those = None if rules is None else ItemRules(rules.baseline, ())
+    of_items = ItemScores(scores[:, None])
+    arrangement = arrange(single, of_items, shelf_scores, items.usable, items.hashes, rules=those)
     return DeclaredPage(
         slate=named(arrangement.slates[0].tolist(), page.page.slots, items.names),
         rows=named(arrangement.rows[0].tolist(), page.page.row_names, page.page.shelf_names),

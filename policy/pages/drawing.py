@@ -7,8 +7,7 @@ twice.  Equals are ordered by hash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,37 +15,12 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes, Indices
 from policy.pages.compiled import CompiledPage
 from policy.pages.holding import broken, lacking
-from policy.slates.compiled import BUILT, scan
+from policy.pages.item_rules import FixedItems, ItemRules
+from policy.pages.lists import ItemScores, ShelfLists, ShelfScores
+from policy.slates.compiled import BUILT
 
 ROUNDS = 3
 """How often rows are drawn again for exposure to hold."""
-NEAR = 3
-"""Of a shelf's list, times its columns, are looked at first for items that are left."""
-
-
-class ItemScores(NamedTuple):
-    """Scores of A items in V variants, float64[A, V], and the part beside that goes with a shelf's order factor."""
-
-    clicks: Floats
-    sales: Floats | None = None
-
-    @property
-    def whole(self) -> Floats:
-        """Both together, as on a shelf that adds nothing to orders."""
-        return self.clicks if self.sales is None else self.clicks + self.sales
-
-
-class ShelfScores(NamedTuple):
-    """What columns are worth by themselves: `weights` [R, H, C], reach times look; what shelves add there, [V, R, H].
-
-    `orders` [V, H] multiplies what items' orders are worth.  Where `rows` [V, R, H] is a number, it is compared in
-    place of what the shelf is worth there.
-    """
-
-    weights: Floats
-    factors: Floats
-    orders: Floats | None = None
-    rows: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,46 +45,21 @@ def arrange(
     hashes: Hashes,
     rows: Codes | None = None,
     built: bool = BUILT,
+    rules: ItemRules | None = None,
 ) -> Arrangement:
     """The pages of all variants; `candidates` bool[H, A] are what shelves may show, `hashes` [A] those of items.
 
     With `rows` int32[V, R] shelves stand as they say, and items alone are drawn.  `built` says whether the compiled
-    code makes lists of items, which gives the same sooner.
+    code makes lists of items, which gives the same sooner.  `rules` for items hold as far as they can.
     """
-    drawing = _Drawing(page, scores, shelves, candidates, hashes, built)
-    if rows is not None:
-        return drawing.draw(rows, free=False)
-    fixed = np.tile(page.pins, (drawing.variants, 1))
-    for _ in range(ROUNDS):
-        drawn = drawing.draw(fixed)
-        if not drawing.hold_floors(drawn.rows, fixed):
-            return drawn
-    return drawing.draw(fixed)
-
-
-class _Ordered(NamedTuple):
-    """Items of each variant, best first, [V, A], with their scores; equals are in the order of their hashes."""
-
-    items: Indices
-    scores: Floats
-
-    @classmethod
-    def of(cls, scores: Floats, hashes: Hashes) -> _Ordered:
-        """From scores [A, V]."""
-        by_hash = np.argsort(hashes, kind="stable")
-        # What is not a number counts as minus infinity, and infinity as a number.
-        comparable = np.minimum(np.fmax(scores[by_hash].T, -np.inf), np.finfo(np.float64).max)
-        order = np.argsort(-comparable, axis=1, kind="stable")
-        return cls(by_hash[order], np.take_along_axis(comparable, order, axis=1))
-
-    def among(self, mask: Bools, most: int) -> tuple[Codes, Floats]:
-        """The best of the items in bool[A], at most so many, int32[V, N], with their scores; -1 for none."""
-        shape = len(self.items), int(mask.sum())
-        at, place = np.nonzero(mask[self.items])
-        rows, columns = (part.reshape(shape)[:, :most] for part in (at, place))
-        scores = self.scores[rows, columns]
-        there = scores > -np.inf
-        return np.where(there, self.items[rows, columns], EMPTY).astype(np.int32), np.where(there, scores, 0.0)
+    if rules is None or rules.bound.plain or not len(hashes):
+        return _Drawing(page, scores, shelves, candidates, hashes, built).arrange(rows)
+    # Rules are about items in the order of their hashes.
+    order = rules.bound.canonical
+    sales = None if scores.sales is None else scores.sales[order]
+    ordered = ItemScores(scores.clicks[order], sales), shelves, candidates[:, order], hashes[order]
+    drawn = _Drawing(page, *ordered, built, rules).arrange(rows)
+    return replace(drawn, slates=np.append(order, EMPTY)[drawn.slates].astype(np.int32))
 
 
 class _State(NamedTuple):
@@ -129,7 +78,7 @@ class _State(NamedTuple):
 
 
 class _Drawing:
-    """The best items of each shelf in each variant, `lists` int32[V, H, L], best first, -1 behind the last."""
+    """Rows of all variants; with `rules` for items slates in the making have gaps between rows (`Spread`)."""
 
     def __init__(
         self,
@@ -139,8 +88,9 @@ class _Drawing:
         candidates: Bools,
         hashes: Hashes,
         built: bool = BUILT,
+        rules: ItemRules | None = None,
     ) -> None:
-        self.page, self.shelves, self._built = page, shelves, built
+        self.page, self.shelves = page, shelves
         self.items, self.variants = scores.clicks.shape
         self._by_hash = np.argsort(page.hashes, kind="stable")
         # A shelf with fewer columns than the row has its first ones, however they are looked at.
@@ -149,45 +99,49 @@ class _Drawing:
         self._weights = np.maximum(np.take_along_axis(usable, self._columns, axis=2), 0.0)
         whole = np.where(page.allowed, self._weights.sum(axis=2), 0.0)
         self._order = np.argsort(-whole.max(axis=1), kind="stable").tolist()
-        self._lists, self._values = self._best(scores, candidates, hashes)
+        self._lists = ShelfLists(page, scores, shelves.orders, candidates, hashes, built)
+        self._ruled = rules and FixedItems(page, scores, shelves.orders, candidates, self._columns, rules, built)
 
-    def _best(self, scores: ItemScores, candidates: Bools, hashes: Hashes) -> tuple[Codes, Floats]:
-        """Lists and their scores: as many items as a page may have used up before a shelf comes to its own."""
-        length = len(self.page.row_of) + int(self.page.columns.max(axis=0)[self.page.keeps].sum())
-        lists = np.full((self.variants, len(candidates), min(self.items, length)), EMPTY, dtype=np.int32)
-        values = np.zeros(lists.shape)
-        masks = np.ascontiguousarray(candidates).view(np.uint8)
-        for those, whole in self._scores_of_shelves(scores):
-            ordered = _Ordered.of(whole, hashes)
-            if self._built:
-                scan.best_items(lists, values, ordered.items, ordered.scores, masks, those.start, those.stop)
-                continue
-            for shelf in those:
-                items, own = ordered.among(candidates[shelf], lists.shape[2])
-                lists[:, shelf, : items.shape[1]], values[:, shelf, : items.shape[1]] = items, own
-        return lists, values
+    def arrange(self, rows: Codes | None) -> Arrangement:
+        """All pages, with shelves in rows as int32[V, R] says, or else as they are worth most."""
+        drawn = self._decide() if rows is None else self._draw(rows, free=False)
+        if not self._ruled:
+            return drawn
+        for _ in range(ROUNDS):
+            if not self._ruled.correct(drawn.slates, self._order):
+                break
+            drawn = self._draw(drawn.rows, free=False, anew=False)
+        slates = self._ruled.of_slots(drawn.slates)
+        return Arrangement(drawn.rows, slates, (*drawn.broken, *self._ruled.broken(drawn.slates)))
 
-    def _scores_of_shelves(self, scores: ItemScores) -> Iterator[tuple[range, Floats]]:
-        """Scores [A, V] with the shelves that have them: orders may be worth another amount on each."""
-        shelves, orders = range(self.page.shape[1]), self.shelves.orders
-        if scores.sales is None or orders is None:
-            yield shelves, scores.whole
-        else:
-            yield from ((shelves[at : at + 1], scores.clicks + scores.sales * orders[:, at]) for at in shelves)
+    def _decide(self) -> Arrangement:
+        """Shelves as they are worth most, and their items."""
+        fixed = np.tile(self.page.pins, (self.variants, 1))
+        for _ in range(ROUNDS):
+            drawn = self._draw(fixed)
+            if not self._hold_floors(drawn.rows, fixed):
+                return drawn
+        return self._draw(fixed)
 
-    def draw(self, fixed: Codes, *, free: bool = True) -> Arrangement:
-        """All rows; where `fixed` int32[V, R] names a shelf it stands there if it can, others only if `free`."""
+    def _draw(self, fixed: Codes, *, free: bool = True, anew: bool = True) -> Arrangement:
+        """All rows; where `fixed` int32[V, R] names a shelf it stands there if it can, others only if `free`.
+
+        Items that are fixed in slots stay so unless it begins `anew`.
+        """
+        if self._ruled and anew:
+            self._ruled.begin(fixed, free=free)
         state = self._begin(fixed, free=free)
         for at, row in enumerate(self._order):
-            self._place(state, row, self._choose(state, row, fixed, free=free))
+            self._place(state, row, self._choose(state, at, fixed, free=free))
             self._release(state, self._order[at + 1 :])
         return Arrangement(state.rows, state.slates, tuple(broken(self.page, state.rows)))
 
     def _begin(self, fixed: Codes, *, free: bool) -> _State:
         rows, shelves, columns = self.page.shape
+        width = self._ruled.rules.placements.allowed.shape[0] if self._ruled else len(self.page.row_of)
         state = _State(
             rows=np.full((self.variants, rows), EMPTY, dtype=np.int32),
-            slates=np.full((self.variants, len(self.page.row_of)), EMPTY, dtype=np.int32),
+            slates=np.full((self.variants, width), EMPTY, dtype=np.int32),
             # One more for what stands behind the last item of a list: it belongs to the page.
             owners=np.full((self.variants, self.items + 1), EMPTY, dtype=np.int32),
             tops=np.full((self.variants, shelves, columns), EMPTY, dtype=np.int32),
@@ -195,15 +149,17 @@ class _Drawing:
             standing=np.zeros((self.variants, shelves), dtype=np.bool_),
         )
         state.owners[:, -1] = shelves
+        if self._ruled:
+            self._ruled.place(state.slates, state.owners)
         for shelf in np.flatnonzero(self.page.keeps).tolist():
             for variant in np.flatnonzero((fixed == shelf).any(axis=1) | free).tolist():
                 self._claim(state, variant, shelf)
-        self._renew(state, np.ones((self.variants, shelves), dtype=np.bool_))
+        self._lists.renew(state.tops, state.values, state.owners, np.ones((self.variants, shelves), dtype=np.bool_))
         return state
 
     def _claim(self, state: _State, variant: int, shelf: int) -> None:
         """The best items that are left belong to a shelf that keeps them, as many as it may show."""
-        listed = self._lists[variant, shelf]
+        listed = self._lists.items[variant, shelf]
         left = listed[(listed != EMPTY) & (state.owners[variant, listed] == EMPTY)]
         state.owners[variant, left[: int(self.page.columns[:, shelf].max())]] = shelf
 
@@ -213,41 +169,25 @@ class _Drawing:
         for shelf in np.flatnonzero(waiting).tolist():
             state.owners[state.owners == shelf] = EMPTY
 
-    def _renew(self, state: _State, which: Bools) -> None:
-        """The best items of shelves, where bool[V, H] says so, of those that are left for them."""
-        if self._built:
-            scan.best_left(state.tops, state.values, self._lists, self._values, state.owners, which.view(np.uint8))
-            return
-        variants, shelves = np.nonzero(which)
-        columns, length = state.tops.shape[2], self._lists.shape[2]
-        state.tops[variants, shelves], state.values[variants, shelves] = EMPTY, 0.0
-        # Few have to be looked at further down their list than this.
-        for end in (NEAR * columns, length):
-            listed, scores = self._lists[variants, shelves, :end], self._values[variants, shelves, :end]
-            owners = state.owners[variants[:, None], listed]
-            left = (owners == EMPTY) | (owners == shelves[:, None])
-            rank = np.cumsum(left, axis=1, dtype=np.int32) - 1
-            at, place = np.nonzero(left & (rank < columns))
-            cells = variants[at], shelves[at], rank[at, place]
-            state.tops[cells], state.values[cells] = listed[at, place], scores[at, place]
-            if end >= length or not len(variants):
-                break
-            more = (rank[:, -1] < columns - 1) & (listed[:, -1] != EMPTY)
-            variants, shelves = variants[more], shelves[more]
-
-    def _choose(self, state: _State, row: int, fixed: Codes, *, free: bool) -> Codes:
+    def _choose(self, state: _State, at: int, fixed: Codes, *, free: bool) -> Codes:
         """The shelf of each variant in a row, int32[V], -1 where none can stand there."""
-        values = (state.values * self._weights[row]).sum(axis=2) * self.shelves.factors[:, row]
+        row = self._order[at]
+        values = (state.values * self._weights[row]).sum(axis=2)
+        count = (state.tops != EMPTY).sum(axis=2)
+        if self._ruled:
+            count, values = self._ruled.in_row(row, self._weights[row], state.values, state.tops, (count, values))
+        values = values * self.shelves.factors[:, row]
         if self.shelves.rows is not None:
             values = np.where(np.isnan(self.shelves.rows[:, row]), values, self.shelves.rows[:, row])
-        count = np.minimum((state.tops != EMPTY).sum(axis=2), self.page.columns[row])
-        able = ~state.standing & (count >= self.page.least)
+        able = ~state.standing & (np.minimum(count, self.page.columns[row]) >= self.page.least)
         allowed = able & self.page.allowed[row] & self._has_room(state, fixed) if free else np.zeros_like(able)
+        if self._ruled and free:
+            allowed = self._ruled.suiting(allowed, row, state.standing, self._order[at + 1 :])
         own = fixed[:, row]
-        at = np.flatnonzero(own != EMPTY)
-        at = at[able[at, own[at]]]
-        allowed[at] = False
-        allowed[at, own[at]] = True
+        at_own = np.flatnonzero(own != EMPTY)
+        at_own = at_own[able[at_own, own[at_own]]]
+        allowed[at_own] = False
+        allowed[at_own, own[at_own]] = True
         values = np.where(allowed, values, -np.inf)[:, self._by_hash]
         best = values.argmax(axis=1)
         there = values[np.arange(self.variants), best] > -np.inf
@@ -267,22 +207,31 @@ class _Drawing:
     def _place(self, state: _State, row: int, chosen: Codes) -> None:
         """The shelves, int32[V], with their items."""
         variants = np.flatnonzero(chosen != EMPTY)
-        if not len(variants):
-            return
         shelves = chosen[variants]
         state.rows[variants, row] = shelves
         state.standing[variants, shelves] = True
+        if self._ruled:
+            changed = self._ruled.fill(state.slates, state.owners, row, chosen)
+        else:
+            changed = np.zeros(self.variants, dtype=np.bool_)
+            self._place_best(state, row, variants, shelves)
+        if not (len(variants) or changed.any()):
+            return
+        owners = state.owners[np.arange(self.variants)[:, None, None], state.tops]
+        gone = (state.tops != EMPTY) & (owners != EMPTY) & (owners != np.arange(self.page.shape[1])[:, None])
+        which = (gone.any(axis=2) | changed[:, None]) & ~state.standing
+        self._lists.renew(state.tops, state.values, state.owners, which)
+
+    def _place_best(self, state: _State, row: int, variants: Indices, shelves: Codes) -> None:
+        """The best items that are left for the shelf of each of the variants."""
         tops = state.tops[variants, shelves]
         at, rank = np.nonzero((tops != EMPTY) & (np.arange(tops.shape[1]) < self.page.columns[row, shelves][:, None]))
         items = tops[at, rank]
         slots = self.page.slots[row, self._columns[row, shelves[at], rank]]
         state.slates[variants[at], slots] = items
         state.owners[variants[at], items] = self.page.shape[1]
-        owners = state.owners[np.arange(self.variants)[:, None, None], state.tops]
-        gone = (state.tops != EMPTY) & (owners != EMPTY) & (owners != np.arange(self.page.shape[1])[:, None])
-        self._renew(state, gone.any(axis=2) & ~state.standing)
 
-    def hold_floors(self, rows: Codes, fixed: Codes) -> bool:
+    def _hold_floors(self, rows: Codes, fixed: Codes) -> bool:
         """Fix shelves that are in too few slates, where they are worth most; whether there was one that could be.
 
         They get the row least seen and looked at, of those they may have.
@@ -290,9 +239,11 @@ class _Drawing:
         changed = False
         for floor, count in lacking(self.page, rows, fixed):
             free = (fixed == EMPTY) & self.page.allowed[:, floor.shelf]
+            if self._ruled:
+                free &= self._ruled.permitted(floor.shelf)
             has = (rows == floor.shelf).any(axis=1) | (fixed == floor.shelf).any(axis=1)
             variants = np.flatnonzero(free.any(axis=1) & ~has)
-            best = self._values[:, floor.shelf].sum(axis=1)[variants]
+            best = self._lists.values[:, floor.shelf].sum(axis=1)[variants]
             for variant in variants[np.argsort(-best, kind="stable")][:count].tolist():
                 row = next(row for row in reversed(self._order) if free[variant, row])
                 fixed[variant, row] = floor.shelf

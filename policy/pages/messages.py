@@ -17,9 +17,6 @@ from schemas import rules as declared
 from schemas.messages.layouts import Layout, LayoutShelf
 from schemas.messages.pages import Candidates, PageRules, PageShelf
 
-HOLDING = (declared.Boost, *declared.SHELF_KINDS)
-"""The kinds of rules that hold on a page with shelves."""
-
 
 def shelf_page(rules: PageRules, segment: str, now_ms: int) -> ShelfPage:
     """A page with the rules for shelves that are in force for a segment at a time.
@@ -74,16 +71,13 @@ def offers(rules: PageRules) -> dict[str, Offer]:
 
 
 def shelf_problems(rules: PageRules) -> Iterator[Problem]:
-    """What of shelves, rows, templates and rules cannot be meant, and what pages with shelves cannot do; by path."""
+    """What of shelves, rows, templates and rules for shelves cannot be meant; by path."""
     yield from template_problems(rules)
     if not rules.has_shelves:
         return
     about_shelves = [at for at, rule in enumerate(rules.rules) if isinstance(rule, declared.ShelfRule)]
     for path, text in page_problems(_declaration(rules)):
         yield Problem(_path(path, about_shelves), text)
-    for at, rule in enumerate(rules.rules):
-        if not isinstance(rule, HOLDING):
-            yield Problem(f"rules[{at}].kind", _refusal(rule))
     yield from _candidate_problems(rules)
 
 
@@ -164,11 +158,6 @@ def _path(path: str, about_shelves: Sequence[int]) -> str:
         return path
     number, _, field = path.removeprefix("rules[").partition("].")
     return f"rules[{about_shelves[int(number)]}].{'shelf_kind' if field == 'kind' else field}"
-
-
-def _refusal(rule: declared.Rule) -> str:
-    holding = ", ".join(map(declared.kind_of, HOLDING))
-    return f"a {declared.kind_of(type(rule))} does not hold on a page with shelves yet; these do: {holding}"
 
 
 def _candidate_problems(rules: PageRules) -> Iterator[Problem]:

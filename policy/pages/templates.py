@@ -27,16 +27,19 @@ def narrowed(page: CompiledPage, template: PageTemplate) -> CompiledPage:
     names, shelves = page.page.row_names, page.page.shelf_names
     standing = np.zeros_like(page.declared)
     columns = np.zeros_like(page.columns)
+    widths = np.zeros(len(names), dtype=np.intp)
     for row in template.rows:
         at = names.index(row.name)
         standing[at] = [not row.shelves or shelf in row.shelves for shelf in shelves]
-        columns[at] = np.minimum(page.columns[at], row.columns or page.shape[2])
+        widths[at] = row.columns or page.shape[2]
+        columns[at] = np.minimum(page.columns[at], widths[at])
     return replace(
         page,
         declared=page.declared & standing,
         allowed=page.allowed & standing,
         columns=columns,
         pins=np.where(standing.any(axis=1), page.pins, EMPTY).astype(np.int32),
+        present=page.column_of < widths[page.row_of],
     )
 
 

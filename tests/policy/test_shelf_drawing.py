@@ -16,7 +16,8 @@ from policy.model.reward import ClickValue
 from policy.pages.compiled import CompiledPage
 from policy.pages.composition import Items, PageComposition, Shelves, compose_page
 from policy.pages.declaration import Row, Shelf, ShelfPage
-from policy.pages.drawing import Arrangement, ItemScores, ShelfScores, arrange
+from policy.pages.drawing import Arrangement, arrange
+from policy.pages.lists import ItemScores, ShelfScores
 from policy.pages.period import is_over
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule
 from policy.slates.compiled import BUILT

@@ -21,6 +21,7 @@ from schemas.codec import encode
 from schemas.messages.events import Click, Conversion, Impression, SlotItem
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Branch, Candidates, PageRow, PageRules, PageShelf, PolicyChoice
+from schemas.rules import Cap, Exposure, Match, Pin, Rule, Sponsored
 from schemas.topics import CATALOG_ITEMS, CLICKS, CONVERSIONS, IMPRESSIONS, PAGE_RULES
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.view import CatalogView
@@ -47,6 +48,13 @@ RULES = PageRules(
     policy=PolicyChoice(variants=4, exploration_slates=1),
 )
 """A shelf has the name of a row, and a row has slots whose names do not say it."""
+ITEM_RULES: list[Rule] = [
+    Pin(name="hero", item="i5", slot="left"),
+    Pin(name="never", item="i6", slot="first.1"),
+    Cap(name="few", match=Match(tags=["new"]), most=2),
+    Exposure(name="seen", match=Match(items=["i3"]), least=0.5),
+    Sponsored(name="paid", match=Match(tags=["sale"]), slot="right", impressions=10),
+]
 ROW_OF = {slot: row.name for row in RULES.rows or [] for slot in row.slot_names}
 
 
@@ -116,10 +124,10 @@ class Shop:
             return [stamped(recomposer.again(layout), layout.version, NOW, 5_000) for layout in layouts]
 
 
-@given(st.integers(0, 99), st.integers(40, 200))
+@given(st.integers(0, 99), st.integers(40, 200), st.sampled_from([[], ITEM_RULES]))
 @settings(max_examples=8, deadline=None)
-def test_the_log_gives_the_layout_that_the_state_gave_byte_for_byte(seed: int, end: int) -> None:
-    shop = Shop()
+def test_the_log_gives_the_layout_that_the_state_gave_byte_for_byte(seed: int, end: int, rules: list[Rule]) -> None:
+    shop = Shop(msgspec.structs.replace(RULES, rules=rules))
     events = visits(shop.publish([], 0), 150, seed)
     first = shop.publish(events, 30)
     following = shop.publish(events, 33, first)

@@ -28,7 +28,7 @@ from schemas.messages.pages import (
     TemplateRow,
 )
 from schemas.messages.parameters import PolicyParameters
-from schemas.rules import NotAbove, Pin
+from schemas.rules import NotAbove
 from schemas.topics import CATALOG_ITEMS, PAGE_RULES
 from streams.catalog.item_features import item_features
 from streams.catalog.layouts.arranged import PublishedRows
@@ -263,7 +263,9 @@ def test_a_page_that_cannot_be_meant_is_invalid_and_the_one_before_stays() -> No
     topics = Topics()
     topics.put(PAGE_RULES, b"home", RULES)
     topics.put(
-        PAGE_RULES, b"home", msgspec.structs.replace(RULES, version=8, rules=[Pin(name="p", item="i1", slot="first.1")])
+        PAGE_RULES,
+        b"home",
+        msgspec.structs.replace(RULES, version=8, rules=[NotAbove(name="p", shelf="gone", row="first")]),
     )
     assert topics.invalid == {"page-rules": 1}
     assert topics.catalog.rules["home"] == RULES

@@ -56,18 +56,21 @@ class Pins:
             tuple(pin.baseline for pin in pins),
         )
 
-    def in_baseline(self) -> Pins:
-        """Those that hold in the baseline."""
-        rows = [row for row, holds in enumerate(self.baseline) if holds]
+    def only(self, rows: Sequence[int]) -> Pins:
+        """Those with these numbers."""
         return Pins(
             tuple(self.labels[row] for row in rows),
             tuple(self.effects[row] for row in rows),
             tuple(self.names[row] for row in rows),
-            self.arms[rows],
+            self.arms[list(rows)],
             tuple(self.slots[row] for row in rows),
             tuple(self.shares[row] for row in rows),
-            (True,) * len(rows),
+            tuple(self.baseline[row] for row in rows),
         )
+
+    def in_baseline(self) -> Pins:
+        """Those that hold in the baseline."""
+        return self.only([row for row, holds in enumerate(self.baseline) if holds])
 
     @property
     def about(self) -> Bools:

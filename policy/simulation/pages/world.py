@@ -10,7 +10,8 @@ from policy.arrays import Bools, Codes, Floats, Indices
 from policy.hashes import arm_hashes
 from policy.pages.compiled import CompiledPage
 from policy.pages.declaration import Row, Shelf, ShelfPage
-from policy.pages.drawing import ItemScores, ShelfScores, arrange
+from policy.pages.drawing import arrange
+from policy.pages.lists import ItemScores, ShelfScores
 from policy.pages.model.counts import ShelfCounts
 from policy.simulation.shop import Offer, Shape, Shop
 
