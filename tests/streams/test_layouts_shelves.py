@@ -28,7 +28,7 @@ from schemas.messages.pages import (
     TemplateRow,
 )
 from schemas.messages.parameters import PolicyParameters
-from schemas.rules import NotAbove
+from schemas.rules import NotAbove, Pin
 from schemas.topics import CATALOG_ITEMS, PAGE_RULES
 from streams.catalog.item_features import item_features
 from streams.catalog.layouts.arranged import PublishedRows
@@ -95,12 +95,17 @@ def table(seed: int, most: int = 500, segment: str = "s", traffic: Traffic = Tra
 
 
 def layout(
-    tables: list[Table], of: Page, epoch: int = 3, published: Layout | None = None, counts: WeightedCounts | None = None
+    tables: list[Table],
+    of: Page,
+    epoch: int = 3,
+    published: Layout | None = None,
+    counts: WeightedCounts | None = None,
+    now_ms: int = 0,
 ) -> Layout:
     """As the producer publishes it, as version 100 or, after another layout, the next one."""
     state = KeyState(tuple(tables), {"events-clicks": [3]})
     rows = PublishedRows.of(published) if published else None
-    made = compose("s", state, of, LayoutSettings(), epoch, counts, published=rows)
+    made = compose("s", state, of, LayoutSettings(), epoch, counts, now_ms, published=rows)
     return stamped(made, published.version + 1 if published else 100, 1_000, 5_000)
 
 
@@ -190,6 +195,21 @@ def test_shelves_stand_still_until_enough_came_while_items_live() -> None:
     assert tomorrow.arranged and tomorrow.arranged.version == 101
     changed = layout([table(1)], page(msgspec.structs.replace(RULES, version=8)), published=first)
     assert changed.arranged and changed.arranged.version == 101
+
+
+def test_a_pin_that_begins_begins_a_period_and_its_item_stands_at_once() -> None:
+    pins = [Pin(name=name, item=name, slot="second.1", starts_at=1_000, ends_at=2_000) for name in ("i2", "i5")]
+    for pin in pins:
+        of = page(msgspec.structs.replace(RULES, rules=[pin]))
+        before = layout([table(1)], of)
+        during = layout([table(1)], of, published=before, now_ms=1_500)
+        assert during.arranged and during.arranged.version == 101
+        assert {slate["second.1"] for slate in [*during.slates, during.baseline]} == {pin.item}
+        assert not during.relaxed
+        still = layout([table(1, 501)], of, published=during, now_ms=1_600)
+        assert still.arranged == during.arranged and rows_of(still) == rows_of(during)
+        after = layout([table(1)], of, published=still, now_ms=2_000)
+        assert after.arranged and after.arranged.version == 103
 
 
 def test_what_is_known_of_a_published_layout_has_its_rows() -> None:

@@ -32,6 +32,7 @@ class _Content(msgspec.Struct, frozen=True):
     experiment_since: int = 0
     guard_rail: str = ""
     life: str = ""
+    decided_at: int = 0
     rows: msgspec.Raw = msgspec.Raw(b"")
     baseline_rows: msgspec.Raw = msgspec.Raw(b"")
     shelves: msgspec.Raw = msgspec.Raw(b"")
@@ -119,5 +120,7 @@ def latest_layout_of(value: bytes) -> LatestLayout:
         life=content.life,
         rows=None
         if content.arranged is UNSET
-        else PublishedRows(bytes(content.rows), content.arranged, content.rules_version, content.epoch),
+        else PublishedRows(
+            bytes(content.rows), content.arranged, content.rules_version, content.epoch, content.decided_at
+        ),
     )

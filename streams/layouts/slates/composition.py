@@ -76,7 +76,8 @@ class ShelfComposer:
         self._items = Items(statistics.items, statistics.hashes, mask, belief)
         scores = baseline_scores(statistics) * self._bound.score_factor
         self._baseline = declared_page(self._page, self._items, scores, self._bound)
-        holds = published is not None and published.holds(page.rules.version, names.epoch, views)
+        now = page.rules, names.segment, names.epoch, views, now_ms
+        holds = published is not None and published.holds(*now)
         self._standing = published if holds else None
         self._fixed = published.codes(self._page) if published and holds else None
         self._used = 0

@@ -16,7 +16,7 @@ from policy.pages.published import SegmentShelves
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule, label
 from schemas.messages.layouts import Layout
 from schemas.messages.parameters import Factor, ShelvesFit
-from streams.catalog.layouts.arranged import row_codes
+from streams.catalog.layouts.arranged import are_in_force_alike, row_codes
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import weights
@@ -230,13 +230,14 @@ def _period(
     arranged = published.arranged
     epoch = epoch_of(now_ms, page.rules.page, segment, settings.epoch_ms)
     same = (published.rules_version, published.epoch) == (page.rules.version, epoch.number)
+    alike = are_in_force_alike(page.rules, segment, published.decided_at, now_ms)
     return Period(
         version=arranged.version,
         since=arranged.views,
         views=counts.views,
         until=arranged.views + length(arranged.views),
         epoch_end=epoch.end_ms,
-        over=not same or is_over(counts.views, arranged.views),
+        over=not (same and alike) or is_over(counts.views, arranged.views),
     )
 
 
