@@ -17,7 +17,7 @@ from policy.pages.model.fitting import ShelfFit
 from policy.rules.compiled import CompiledRules
 from policy.slates.arrangement import named, named_propensities
 from policy.slates.fill import fill
-from policy.slates.sampling import gamma_draws, normals, spread, uniforms
+from policy.slates.sampling import factor_draws, normals, spread, uniforms
 from policy.slates.scoring import POLICIES, Belief, random_of
 from schemas.messages.pages import PolicyChoice
 
@@ -197,8 +197,7 @@ def _shelf_scores(page: CompiledPage, shelves: Shelves, choice: PolicyChoice, na
         if choice.name not in DRAWN:
             return np.broadcast_to(mean, (variants, len(mean)))
         z = normals(names.page, names.segment, hashes, stage, variants, names.epoch)
-        shape = 1.0 / np.maximum(variance * np.square(scale), 1e-12)
-        return np.asarray((mean / shape)[:, None] * gamma_draws(shape[:, None], z)).T
+        return factor_draws(mean, variance * np.square(scale), z).T
 
     factors = drawn(shelves.factors, page.hashes, "shelf")[:, None, :]
     scale = spread(np.sqrt(shelves.spots[1]), count, choice.exploration).ravel()

@@ -16,15 +16,10 @@ from policy.arrays import Floats, Hashes, Indices
 from policy.defaults import LEVEL
 from policy.hashes import arm_hashes
 from policy.model.reward import ClickValue
+from policy.prices.looks import DRAWS, Looks, SlotLooks, slot_errors
 from policy.prices.places import Places
 from policy.slates.composition import Statistics
 from policy.slates.sampling import CLICK_STAGES, SALE_STAGES, beta_draws, normals
-
-DRAWS = 2_000
-LEAST_ERROR = 0.06
-"""Relative error of looks at a slot, however many its clicks: so far do logs of a policy tell looks from likes."""
-PRIOR_CLICKS = 10.0
-"""Clicks that what is assumed of looks at a slot weighs as much as."""
 
 
 class Knowledge(NamedTuple):
@@ -72,27 +67,34 @@ class Interval(NamedTuple):
 
 
 class Draws:
-    """Draws of what a look at each item brings, made when an item first stands somewhere, and of looks at slots."""
+    """Draws of what a look at each item brings, made when an item first stands somewhere, and of looks at places.
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    Without `looks` places are the slots of a flat page.
+    """
+
+    def __init__(self, knowledge: Knowledge, looks: Looks | None = None) -> None:
         self._knowledge = knowledge
         self._rows = {item: row for row, item in enumerate(knowledge.statistics.items)}
-        self._slots = {slot: column for column, slot in enumerate(knowledge.statistics.slots)}
         self._places: dict[str, int] = {}
         self._drawn = [np.zeros((0, DRAWS)) for _ in range(1 if knowledge.sales is None else len(Earnings._fields))]
-        (z,) = self._normals(["looks"], arm_hashes(knowledge.statistics.slots))
-        error = np.sqrt(LEAST_ERROR**2 + 1.0 / (PRIOR_CLICKS + knowledge.slot_clicks))
-        self._looks = knowledge.statistics.examination[:, None] * np.exp(error[:, None] * z)
+        self.looks: Looks = looks or SlotLooks(
+            knowledge.statistics.slots, knowledge.statistics.examination, errors_of(knowledge)
+        )
 
     def earnings(self, places: Places) -> Earnings:
-        """What items in slots bring, in so many page views; each must be among those of the statistics."""
+        """What items in places bring, in so many page views; each must be among those of the statistics."""
         if new := [item for item in dict.fromkeys(item for item, _ in places) if item not in self._places]:
             self._draw(new)
-        weights = np.zeros((len(self._places), len(self._slots)))
-        for (item, slot), share in places.items():
-            weights[self._places[item], self._slots[slot]] = share
-        looks = weights @ self._looks
-        return Earnings(*((looks * drawn).sum(axis=0) for drawn in self._drawn))
+        cells = self.looks.cells(place for _, place in places)
+        columns = {place: column for column, place in enumerate(cells)}
+        weights = np.zeros((len(self._places), len(cells)))
+        for (item, place), share in places.items():
+            weights[self._places[item], columns[place]] = share
+        looks, bought = self.looks.draws(cells), self.looks.orders(cells)
+        clicked = weights @ looks
+        ordered = clicked if bought is None else weights @ (looks * bought)
+        clicks, *sales = self._drawn
+        return Earnings((clicked * clicks).sum(axis=0), *((ordered * drawn).sum(axis=0) for drawn in sales))
 
     def _draw(self, items: Sequence[str]) -> None:
         """Where items' own clicks are few, their rates come from their features, and an error of these is that of a
@@ -123,6 +125,12 @@ class Draws:
         names = sorted(set(categories))
         (drawn,) = self._normals(["shared"], arm_hashes(names))
         return np.asarray(drawn[[names.index(name) for name in categories]])
+
+
+def errors_of(knowledge: Knowledge) -> Floats:
+    """Draws of how far looks at slots are from what was fitted, as factors [S, D]."""
+    slots = knowledge.statistics.slots
+    return slot_errors(knowledge.page, knowledge.segment, slots, knowledge.slot_clicks)
 
 
 def interval_of(draws: Floats, level: float = LEVEL) -> Interval:

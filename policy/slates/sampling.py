@@ -137,3 +137,9 @@ def click_value_draws(value: ClickValue, z: Floats, slots: int, exploration: flo
     amount = np.maximum(0.0, value.amount[:, None] + z[2] * (scale * value.error)[:, None])
     drawn: Floats = value.click + rate * amount * value.earned[:, None]
     return drawn
+
+
+def factor_draws(mean: Floats, variance: Floats, z: Floats) -> Floats:
+    """Draws of N factors around their means, with these relative variances [N], from standard normals [N, D]."""
+    shape = 1.0 / np.maximum(variance, 1e-12)
+    return np.asarray((mean / shape)[:, None] * gamma_draws(shape[:, None], z))

@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 
 from reshelf.cli.main import run
+from reshelf.inspect.prices.preview import _require_same_form
 from reshelf.inspect.prices.priced import EPOCHS, Circumstances, priced
+from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Branch, PageRules, PolicyChoice
-from schemas.rules import Boost, Match, Pin, Rule
+from schemas.rules import Boost, Match, NotAbove, Pin, Rule
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.policy.test_prices import assert_alike
+from tests.streams import test_layouts_shelves as shelf_pages
 from tests.streams.layout_inputs import table
 from tests.streams.layouts_shop import SLOTS, Shop, open_shop  # noqa: F401  a fixture
 
@@ -97,6 +100,32 @@ def test_layouts_of_several_epochs_are_averaged() -> None:
     first = priced(page(), page(), circumstances()).looks_before
     later = priced(page(), page(), circumstances(at_ms=9 + EPOCHS * LayoutSettings().epoch_ms)).looks_before
     assert first != later
+
+
+def test_rules_for_items_and_for_shelves_have_prices_on_a_page_with_shelves() -> None:
+    def shelves(*rules: Rule) -> Page:
+        return shelf_pages.page(msgspec.structs.replace(shelf_pages.RULES, rules=list(rules)))
+
+    pin = Pin(name="pin", item="i8", slot="first.1")
+    low = NotAbove(name="low", shelf="new", row="second")
+    those = circumstances(state=KeyState((shelf_pages.table(1),), {}))
+    nothing = priced(shelves(pin), shelves(pin), those)
+    assert np.abs(nothing.change.clicks).max() < 1e-12 and not nothing.relaxed
+    price = priced(shelves(), shelves(pin, low), those)
+    assert set(price.rules) == {"pin", "low"}
+    for name, rest in (("pin", low), ("low", pin)):
+        assert_alike(price.rules[name], priced(shelves(rest), shelves(pin, low), those).change)
+    assert price.rules["pin"].clicks.std() > 0.0
+    assert price.looks_after["i8"] > price.looks_before.get("i8", 0.0)
+    fell_back = priced(shelves(), shelves(pin), those._replace(fell_back="clicks -9 %"))
+    assert len(fell_back.looks_after) == len(shelf_pages.SLOTS)
+
+
+def test_a_page_that_gets_rows_cannot_be_compared_with_what_it_was() -> None:
+    flat = PageRules("home", 1, list(shelf_pages.SLOTS))
+    for file, in_force in ((shelf_pages.RULES, flat), (flat, shelf_pages.RULES)):
+        with pytest.raises(ReshelfError, match="page 'home' has"):
+            _require_same_form(file, in_force)
 
 
 def test_a_file_is_priced_against_a_running_shop(

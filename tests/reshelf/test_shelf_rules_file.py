@@ -11,11 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.pages.messages import shelf_page
-from reshelf.inspect.prices.preview import preview
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
-from reshelf.settings import Settings
-from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Candidates
 from tests.policy.shelf_pages import random_page
@@ -129,12 +126,6 @@ def test_rules_for_shelves_are_refused_on_a_flat_page() -> None:
 def test_all_that_does_not_fit_is_told_at_once() -> None:
     faulty = FILE.replace("least_columns: 2", "least_columns: x").replace("columns: 4}", "columns: -1}")
     assert [each.line for each in check(faulty.replace("least: 0.2", "least: 2"))[1]] == [8, 12, 17]
-
-
-def test_what_rules_cost_is_not_told_of_a_page_with_shelves() -> None:
-    (page,) = read(FILE, "home.yaml")
-    with pytest.raises(ReshelfError, match="page 'home' has shelves"):
-        preview(Settings(), page, [], 0)
 
 
 def test_names_that_no_item_has_are_said_by_shelf() -> None:

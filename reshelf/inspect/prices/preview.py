@@ -65,12 +65,12 @@ class Preview(NamedTuple):
 def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms: int) -> Preview:
     """Price the rules of a page against those in force, at a time, for some segments or all.
 
-    Raises `ReshelfError` where the page is not declared, or a segment has no counts, or the page has shelves.
+    Raises `ReshelfError` where the page is not declared, or a segment has no counts, or the page has shelves on
+    one side alone.
     """
-    _require_flat(rules)
     catalog = read_catalog(settings.kafka)
     in_force = declared(catalog, rules.page)
-    _require_flat(in_force)
+    _require_same_form(rules, in_force)
     counted = asyncio.run(_read(settings, rules.page, segments))
     total = sum(counted.impressions.values())
     shares = {
@@ -88,9 +88,13 @@ def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms
     return Preview(rules, in_force.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
 
 
-def _require_flat(rules: PageRules) -> None:
-    if rules.has_shelves:
-        raise ReshelfError(f"page {rules.page!r} has shelves: what rules cost is told of flat pages alone so far")
+def _require_same_form(rules: PageRules, in_force: PageRules) -> None:
+    if rules.has_shelves != in_force.has_shelves:
+        form = "has no shelves, and the file has" if rules.has_shelves else "has shelves, and the file has none"
+        raise ReshelfError(
+            f"page {rules.page!r} {form}: looks at slots of a flat page and at those of rows are counted in ways that "
+            "cannot be compared. Publish the page with its rows first, then preview its rules."
+        )
 
 
 def _with_rules(catalog: CatalogView, rules: PageRules) -> Page:

@@ -15,8 +15,9 @@ import numpy as np
 
 from policy.assignment import epoch_of, slate_chances
 from policy.model.priors import interest_variance
-from policy.prices.earnings import Draws, Earnings, Knowledge
-from policy.prices.places import Crowding, Places, Slate, looks, places_of
+from policy.prices.earnings import Draws, Earnings, Knowledge, errors_of
+from policy.prices.looks import ShelfLooks
+from policy.prices.places import Crowding, Places, Slate, looks, places_of, shelf_places_of
 from policy.rules.compiled import in_force
 from policy.slates.composition import Statistics
 from schemas.messages.layouts import Layout
@@ -83,8 +84,8 @@ def priced(before: Page, after: Page, those: Circumstances) -> Price:
         brought,
         would_bring.plus(brought, -1.0),
         {rule.name: would_bring.plus(without(rule), -1.0) for rule in rules},
-        looks(own, now.curve),
-        looks(new, then.curve),
+        looks(own, now.draws.looks.curve),
+        looks(new, then.draws.looks.curve),
         list(dict.fromkeys(text for layout in layouts for text in layout.relaxed)),
     )
 
@@ -96,8 +97,8 @@ class _Slates:
         self._those = those
         self._counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
         knowledge = _knowledge(page, those, self._counts)
-        self.curve = dict(zip(page.rules.slots, knowledge.statistics.examination.tolist(), strict=True))
-        self.draws = Draws(knowledge)
+        self._row_of = {slot: row.name for row in page.rules.rows or () for slot in row.slot_names}
+        self.draws = Draws(knowledge, _shelf_looks(page, knowledge))
         self._crowding = _crowding(knowledge.statistics)
 
     def layouts(self, page: Page) -> Sequence[Layout]:
@@ -111,8 +112,10 @@ class _Slates:
 
     def places(self, layouts: Sequence[Layout]) -> Places:
         """How often items stand in slots in a page view of layouts that are equally likely, the holdout's too."""
-        slates = ((slate, share / len(layouts)) for layout in layouts for slate, share in _shares(layout))
-        return places_of(slates, self._crowding)
+        slates = [(slate, rows, share / len(layouts)) for layout in layouts for slate, rows, share in _shares(layout)]
+        if self._row_of:
+            return shelf_places_of(slates, self._row_of)
+        return places_of(((slate, share) for slate, _, share in slates), self._crowding)
 
 
 def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Knowledge:
@@ -136,8 +139,18 @@ def _crowding(statistics: Statistics) -> Crowding | None:
     return Crowding(dict(zip(statistics.items, alike.codes.tolist(), strict=True)), alike.factor)
 
 
-def _shares(layout: Layout) -> Iterator[tuple[Slate, float]]:
-    """The slates of a layout and how often a page view has each."""
-    yield layout.baseline, layout.holdout_share
-    for slate, chance in zip(layout.slates, slate_chances(layout), strict=True):
-        yield slate, (1.0 - layout.holdout_share) * chance
+def _shelf_looks(page: Page, knowledge: Knowledge) -> ShelfLooks | None:
+    """Looks at slots under shelves, whatever rules are in force; None on a flat page."""
+    shelves = page.segment_shelves(knowledge.segment)
+    if shelves is None:
+        return None
+    compiled, names = page.compiled(knowledge.segment, 0), (knowledge.page, knowledge.segment)
+    return ShelfLooks(compiled, shelves, names, errors_of(knowledge))
+
+
+def _shares(layout: Layout) -> Iterator[tuple[Slate, Slate, float]]:
+    """The slates of a layout, slot to item and row to shelf, and how often a page view has each."""
+    yield layout.baseline, layout.baseline_rows or {}, layout.holdout_share
+    rows = layout.rows or [{}] * len(layout.slates)
+    for slate, standing, chance in zip(layout.slates, rows, slate_chances(layout), strict=True):
+        yield slate, standing, (1.0 - layout.holdout_share) * chance

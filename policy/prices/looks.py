@@ -1,0 +1,121 @@
+"""How often each place of a page is looked at, as draws: slots of a flat page, or slots under a shelf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from policy.arrays import Floats, Hashes, Indices
+from policy.hashes import arm_hashes
+from policy.pages.compiled import CompiledPage
+from policy.pages.published import SegmentShelves
+from policy.prices.places import Place, place_under
+from policy.slates.sampling import factor_draws, normals
+
+DRAWS = 2_000
+LEAST_ERROR = 0.06
+"""Relative error of looks at a slot, however many its clicks: so far do logs of a policy tell looks from likes."""
+PRIOR_CLICKS = 10.0
+"""Clicks that what is assumed of looks at a slot weighs as much as."""
+
+
+class Looks(Protocol):
+    """What is known of looks at places."""
+
+    @property
+    def curve(self) -> Mapping[Place, float]:
+        """How likely each place is looked at in a page view."""
+        ...
+
+    def cells(self, places: Iterable[Place]) -> Sequence[Place]:
+        """The places that there are draws of, those given among them, each once."""
+        ...
+
+    def draws(self, cells: Sequence[Place]) -> Floats:
+        """What a look at an item that is sure to be clicked brings in clicks at each place, [N, D]."""
+        ...
+
+    def orders(self, cells: Sequence[Place]) -> Floats | None:
+        """What orders of a click are multiplied by at each place, [N, D]; None where they are the same everywhere."""
+        ...
+
+
+def slot_errors(page: str, segment: str, slots: Sequence[str], clicks: Floats) -> Floats:
+    """Draws of how far looks at slots are from what was fitted from so many clicks [S], as factors [S, D]."""
+    z = normals(page, segment, arm_hashes(slots), "earnings looks", DRAWS, 0)
+    error = np.sqrt(LEAST_ERROR**2 + 1.0 / (PRIOR_CLICKS + clicks))
+    return np.asarray(np.exp(error[:, None] * z))
+
+
+class SlotLooks:
+    """Looks at the slots of a flat page, with this `examination` [S] and draws of its errors [S, D]."""
+
+    def __init__(self, slots: Sequence[str], examination: Floats, errors: Floats) -> None:
+        self._slots = slots
+        self._draws = examination[:, None] * errors
+        self.curve: Mapping[Place, float] = dict(zip(slots, examination.tolist(), strict=True))
+
+    def cells(self, places: Iterable[Place]) -> Sequence[Place]:
+        """All slots."""
+        return self._slots
+
+    def draws(self, cells: Sequence[Place]) -> Floats:
+        """Looks at all slots."""
+        return self._draws
+
+    def orders(self, cells: Sequence[Place]) -> None:
+        """An order is worth the same in all slots."""
+
+
+class ShelfLooks:
+    """Looks at slots under shelves: the row's reach, times the look, times what the shelf adds there.
+
+    Draws of what a shelf adds, and of what it adds to orders, are the same wherever it stands, but for what it adds in
+    one row and not in another.
+    """
+
+    def __init__(self, page: CompiledPage, shelves: SegmentShelves, names: tuple[str, str], errors: Floats) -> None:
+        """With the names of page and segment, and draws of the errors of looks at slots [S, D]."""
+        self._page, self._errors, self._names = page, errors, names
+        rows, count, _ = page.shape
+        believed = shelves.shelves
+        self._factors = factor_draws(*believed.factors, self._normals("earnings shelf", page.hashes))
+        means, variances = (part.ravel() for part in believed.spots)
+        in_rows = factor_draws(means, variances, self._normals("earnings shelf in row", page.spot_hashes))
+        self._spots = in_rows.reshape(rows, count, DRAWS)
+        self._orders: Floats | None = None
+        if believed.orders:
+            self._orders = factor_draws(*believed.orders, self._normals("earnings shelf orders", page.hashes))
+        self._looks = shelves.looks * shelves.reach[page.row_of]
+        self._places = {
+            place_under(shelf, slot): (at, number)
+            for number, shelf in enumerate(page.page.shelf_names)
+            for at, slot in enumerate(page.page.slots)
+        }
+        self.curve: Mapping[Place, float] = {
+            place: float(self._looks[number, at]) for place, (at, number) in self._places.items()
+        }
+
+    def _normals(self, stage: str, hashes: Hashes) -> Floats:
+        return normals(*self._names, hashes, stage, DRAWS, 0)
+
+    def cells(self, places: Iterable[Place]) -> Sequence[Place]:
+        """The places given."""
+        return list(dict.fromkeys(places))
+
+    def draws(self, cells: Sequence[Place]) -> Floats:
+        """Looks in slots under shelves, times what these add."""
+        slots, shelves = self._numbers(cells)
+        added = self._factors[shelves] * self._spots[self._page.row_of[slots], shelves]
+        return np.asarray(self._looks[shelves, slots][:, None] * self._errors[slots] * added)
+
+    def orders(self, cells: Sequence[Place]) -> Floats | None:
+        """What shelves add to orders per click."""
+        return None if self._orders is None else self._orders[self._numbers(cells)[1]]
+
+    def _numbers(self, cells: Sequence[Place]) -> tuple[Indices, Indices]:
+        pairs = [self._places[cell] for cell in cells]
+        at_slots, of_shelves = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        return at_slots, of_shelves
