@@ -97,7 +97,7 @@ class FixedItems(FixedArms):
     def begin(self, shelves: Codes, *, free: bool) -> None:
         """Fix what is pinned, where `shelves` int32[V, R] will stand in rows, and any other one if `free`."""
         self.fixed[:], self.banned[:] = EMPTY, False
-        self._possible[:] = self._page.allowed & free
+        self._possible[:] = self._page.allowed & (self._page.columns >= self._page.least) & free
         for variant, row in np.argwhere(shelves != EMPTY).tolist():
             self._possible[variant, :, shelves[variant, row]] = False
         for variant, row in np.argwhere(shelves != EMPTY).tolist():

@@ -73,15 +73,19 @@ class ShelfLooks:
     """Looks at slots under shelves: the row's reach, times the look, times what the shelf adds there.
 
     Draws of what a shelf adds, and of what it adds to orders, are the same wherever it stands, but for what it adds in
-    one row and not in another.
+    one row and not in another.  Looks of a row, and what a shelf adds, have an error of `LEAST_ERROR` besides, however
+    much was counted: logs of a policy tell rows, shelves and items apart only so far.
     """
 
     def __init__(self, page: CompiledPage, shelves: SegmentShelves, names: tuple[str, str], errors: Floats) -> None:
         """With the names of page and segment, and draws of the errors of looks at slots [S, D]."""
-        self._page, self._errors, self._names = page, errors, names
+        self._page, self._names = page, names
         rows, count, _ = page.shape
         believed = shelves.shelves
-        self._factors = factor_draws(*believed.factors, self._normals("earnings shelf", page.hashes))
+        means, variances = believed.factors
+        self._factors = factor_draws(means, variances + LEAST_ERROR**2, self._normals("earnings shelf", page.hashes))
+        in_row = self._normals("earnings row", arm_hashes(page.page.row_names))
+        self._errors = errors * np.exp(LEAST_ERROR * in_row)[page.row_of]
         means, variances = (part.ravel() for part in believed.spots)
         in_rows = factor_draws(means, variances, self._normals("earnings shelf in row", page.spot_hashes))
         self._spots = in_rows.reshape(rows, count, DRAWS)

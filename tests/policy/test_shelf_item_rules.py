@@ -123,8 +123,9 @@ def test_items_are_where_they_may_be_whatever_rules_ask_for(seed: int, choice: P
             assert compiled.least[rows[row]] <= count
             left = items.usable[rows[row]].copy()
             left[filled] = False
-            keeps = compiled.keeps.any()
-            assert keeps or not left.any() or count == compiled.columns[row, rows[row]], "a slot without need"
+            # What is kept for a shelf, or for a pin that then does not hold, may be free when a row is filled already.
+            reserved = compiled.keeps.any() or any(rule.startswith(("pin", "sponsored")) for rule, _ in result.broken)
+            assert reserved or not left.any() or count == compiled.columns[row, rows[row]], "a slot without need"
 
 
 @EXAMPLES
