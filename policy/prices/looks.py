@@ -11,7 +11,7 @@ from policy.arrays import Floats, Hashes, Indices
 from policy.hashes import arm_hashes
 from policy.pages.compiled import CompiledPage
 from policy.pages.published import SegmentShelves
-from policy.prices.places import Place, place_under
+from policy.prices.places import place_under
 from policy.slates.sampling import factor_draws, normals
 
 DRAWS = 2_000
@@ -25,19 +25,19 @@ class Looks(Protocol):
     """What is known of looks at places."""
 
     @property
-    def curve(self) -> Mapping[Place, float]:
+    def curve(self) -> Mapping[str, float]:
         """How likely each place is looked at in a page view."""
         ...
 
-    def cells(self, places: Iterable[Place]) -> Sequence[Place]:
+    def cells(self, places: Iterable[str]) -> Sequence[str]:
         """The places that there are draws of, those given among them, each once."""
         ...
 
-    def draws(self, cells: Sequence[Place]) -> Floats:
+    def draws(self, cells: Sequence[str]) -> Floats:
         """What a look at an item that is sure to be clicked brings in clicks at each place, [N, D]."""
         ...
 
-    def orders(self, cells: Sequence[Place]) -> Floats | None:
+    def orders(self, cells: Sequence[str]) -> Floats | None:
         """What orders of a click are multiplied by at each place, [N, D]; None where they are the same everywhere."""
         ...
 
@@ -55,17 +55,17 @@ class SlotLooks:
     def __init__(self, slots: Sequence[str], examination: Floats, errors: Floats) -> None:
         self._slots = slots
         self._draws = examination[:, None] * errors
-        self.curve: Mapping[Place, float] = dict(zip(slots, examination.tolist(), strict=True))
+        self.curve: Mapping[str, float] = dict(zip(slots, examination.tolist(), strict=True))
 
-    def cells(self, places: Iterable[Place]) -> Sequence[Place]:
+    def cells(self, places: Iterable[str]) -> Sequence[str]:
         """All slots."""
         return self._slots
 
-    def draws(self, cells: Sequence[Place]) -> Floats:
+    def draws(self, cells: Sequence[str]) -> Floats:
         """Looks at all slots."""
         return self._draws
 
-    def orders(self, cells: Sequence[Place]) -> None:
+    def orders(self, cells: Sequence[str]) -> None:
         """An order is worth the same in all slots."""
 
 
@@ -98,28 +98,28 @@ class ShelfLooks:
             for number, shelf in enumerate(page.page.shelf_names)
             for at, slot in enumerate(page.page.slots)
         }
-        self.curve: Mapping[Place, float] = {
+        self.curve: Mapping[str, float] = {
             place: float(self._looks[number, at]) for place, (at, number) in self._places.items()
         }
 
     def _normals(self, stage: str, hashes: Hashes) -> Floats:
         return normals(*self._names, hashes, stage, DRAWS, 0)
 
-    def cells(self, places: Iterable[Place]) -> Sequence[Place]:
+    def cells(self, places: Iterable[str]) -> Sequence[str]:
         """The places given."""
         return list(dict.fromkeys(places))
 
-    def draws(self, cells: Sequence[Place]) -> Floats:
+    def draws(self, cells: Sequence[str]) -> Floats:
         """Looks in slots under shelves, times what these add."""
         slots, shelves = self._numbers(cells)
         added = self._factors[shelves] * self._spots[self._page.row_of[slots], shelves]
         return np.asarray(self._looks[shelves, slots][:, None] * self._errors[slots] * added)
 
-    def orders(self, cells: Sequence[Place]) -> Floats | None:
+    def orders(self, cells: Sequence[str]) -> Floats | None:
         """What shelves add to orders per click."""
         return None if self._orders is None else self._orders[self._numbers(cells)[1]]
 
-    def _numbers(self, cells: Sequence[Place]) -> tuple[Indices, Indices]:
+    def _numbers(self, cells: Sequence[str]) -> tuple[Indices, Indices]:
         pairs = [self._places[cell] for cell in cells]
         at_slots, of_shelves = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         return at_slots, of_shelves

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 Slate = Mapping[str, str]
-Place = str
-"""A slot of a flat page, or a slot under a shelf (`place_under`)."""
-Places = Mapping[tuple[str, Place], float]
-"""Shares of page views by item and place."""
+Places = Mapping[tuple[str, str], float]
+"""Shares of page views by item and place: a slot of a flat page, or a slot under a shelf (`place_under`)."""
 
 
 class Crowding(NamedTuple):
@@ -25,7 +23,7 @@ def places_of(slates: Iterable[tuple[Slate, float]], crowding: Crowding | None =
 
     A slate maps slot to item in rendered order.  An item counts as far as those above leave clicks for it.
     """
-    totals: dict[tuple[str, Place], float] = defaultdict(float)
+    totals: dict[tuple[str, str], float] = defaultdict(float)
     for slate, share in slates:
         above: Counter[int] = Counter()
         for slot, item in slate.items():
@@ -35,7 +33,7 @@ def places_of(slates: Iterable[tuple[Slate, float]], crowding: Crowding | None =
     return totals
 
 
-def place_under(shelf: str, slot: str) -> Place:
+def place_under(shelf: str, slot: str) -> str:
     """A slot while a shelf stands there."""
     return f"{slot}\t{shelf}"
 
@@ -45,14 +43,14 @@ def shelf_places_of(slates: Iterable[tuple[Slate, Slate, float]], row_of: Mappin
 
     Each of `slates` maps slot to item and row to shelf, with its share; `row_of` says in which row a slot is.
     """
-    totals: dict[tuple[str, Place], float] = defaultdict(float)
+    totals: dict[tuple[str, str], float] = defaultdict(float)
     for slate, rows, share in slates:
         for slot, item in slate.items():
             totals[item, place_under(rows[row_of[slot]], slot)] += share
     return totals
 
 
-def looks(places: Places, examination: Mapping[Place, float]) -> dict[str, float]:
+def looks(places: Places, examination: Mapping[str, float]) -> dict[str, float]:
     """The chance that each item is looked at in a page view; `examination` says how likely each place is."""
     totals: dict[str, float] = defaultdict(float)
     for (item, place), share in places.items():
