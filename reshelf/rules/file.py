@@ -15,7 +15,7 @@ from policy.pages.messages import shelf_problems
 from policy.rules.checks import problems
 from reshelf.rules.bounds import LOADER, excess
 from schemas.errors import BadSettings
-from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf
+from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf, PolicyChoice, TemplateRow
 from schemas.rules import FOR_EVER, KINDS, Match, Rule, kind_of
 from schemas.times import in_words, moment, odd_unit
 
@@ -31,6 +31,7 @@ NO_MATCH = msgspec.to_builtins(Match())
 ALL_ITEMS = msgspec.to_builtins(Candidates())
 SHELF = msgspec.to_builtins(PageShelf(""))
 ROW = msgspec.to_builtins(PageRow("", columns=1)) | {"columns": 0}
+TEMPLATE_ROW, POLICY = msgspec.to_builtins(TemplateRow("")), msgspec.to_builtins(PolicyChoice())
 ELEMENTS: dict[str, Any] = {"rules": Rule, "shelves": PageShelf, "rows": PageRow}
 """What is in the lists of a page; each element is checked by itself."""
 
@@ -100,6 +101,14 @@ def _short(page: dict[str, Any], default: Mapping[str, Any], zone: tzinfo) -> di
     }
     short["shelves"] = [_short_shelf(shelf) for shelf in page.get("shelves", ())]
     short["rows"] = [_differing(row, ROW) for row in page.get("rows", ())]
+    short["templates"] = [
+        template | {"rows": [_differing(row, TEMPLATE_ROW) for row in template["rows"]]}
+        for template in page.get("templates", ())
+    ]
+    short["branches"] = [
+        branch | {"policy": {"name": branch["policy"]["name"]} | _differing(branch["policy"], POLICY)}
+        for branch in page["branches"]
+    ]
     short["rules"] = [
         {
             name: in_words(value, zone) if name in MOMENTS else _differing(value, NO_MATCH)

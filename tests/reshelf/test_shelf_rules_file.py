@@ -14,7 +14,16 @@ from policy.pages.messages import shelf_page
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from schemas.messages.catalog import CatalogItem
-from schemas.messages.pages import Candidates
+from schemas.messages.pages import (
+    Branch,
+    Candidates,
+    PageRow,
+    PageRules,
+    PageShelf,
+    PageTemplate,
+    PolicyChoice,
+    TemplateRow,
+)
 from tests.policy.shelf_pages import random_page
 from tests.policy.test_shelf_messages import with_declared
 
@@ -62,6 +71,25 @@ def test_the_page_in_the_docs_fits(name: str) -> None:
 def test_what_can_be_meant_can_be_written_in_a_file(seed: int) -> None:
     page = msgspec.structs.replace(with_declared(random_page(seed).page.page), version=0)
     assert read(written([page]), "file") == [page]
+
+
+def test_templates_and_branches_are_written_without_what_is_usual() -> None:
+    in_order = PageTemplate("in order", [TemplateRow("top", shelves=["new"]), TemplateRow("end", columns=2)])
+    page = PageRules(
+        "home",
+        0,
+        shelves=[PageShelf("new"), PageShelf("sale")],
+        rows=[PageRow("top", columns=4), PageRow("end", columns=4)],
+        templates=[in_order],
+        branches=[
+            Branch("still", 0.2, PolicyChoice(variants=4), template="in order"),
+            Branch("same", 0.2, PolicyChoice()),
+        ],
+    )
+    text = written([page])
+    assert read(text, "file") == [page]
+    assert "columns: 0" not in text and "exploration" not in text and "variants: 4" in text
+    assert text.count("name: thompson") == 2
 
 
 @pytest.mark.parametrize(
