@@ -25,9 +25,11 @@ from reshelf.processes.children import free_port, tail
 from reshelf.processes.roles import ROLES
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
-from schemas.errors import ReshelfError
+from schemas.errors import ReshelfError, Transient
 
 TICK_S, READY_S = 0.02, 180.0
+MOST_MISSED = 5
+"""Samples one after another for which a server may not answer in time, as on a machine that is busy otherwise."""
 CENSUS_EVERY = 6
 """Samples between two counts of all keys by their kinds."""
 Say = Callable[[str], None]
@@ -104,18 +106,26 @@ def _follow(
     say: Say,
 ) -> Series:
     """Send traffic until the time is over, and measure now and then."""
-    series, began, number = Series(), time.monotonic(), 0
+    series, began, number, missed = Series(), time.monotonic(), 0, 0
     while (now := time.monotonic() - began) < options.run_s:
         visits.publish_due()
         if now >= number * options.sample_s:
             for part in parts.values():
                 if part.ended():
                     raise ReshelfError(f"the {part.role} ended after {now:.0f} s: {part.ended()}\n{tail(part.log)}")
-            figures = _figures(settings, place, parts, folder)
-            if number % CENSUS_EVERY == 0:
-                figures |= probes.kinds_of_keys(settings)
-                say(_line(now, visits.sent, figures))
-            series.add(now, figures)
+            try:
+                figures = _figures(settings, place, parts, folder)
+                census = probes.kinds_of_keys(settings) if number % CENSUS_EVERY == 0 else {}
+            except Transient as error:
+                missed += 1
+                if missed > MOST_MISSED:
+                    raise
+                say(f"{now:.0f} s, no sample: {error}")
+            else:
+                missed = 0
+                series.add(now, figures | census)
+                if census:
+                    say(_line(now, visits.sent, figures))
             number += 1
         time.sleep(TICK_S)
     visits.settle()
