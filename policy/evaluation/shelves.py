@@ -3,26 +3,29 @@
 The position-based model of Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen (2018), "Offline evaluation of
 ranking policies with click models", with shelves in place of items: a shelf earns by being looked at, in whatever
 row it stands, and takes its items with it.  A row is looked at as often as it comes into view, times the looks
-of its slots.  What a shelf's title adds is in its own clicks, so it need not be known.
+of its slots.  What a shelf's title adds is in its own clicks, so it need not be known.  Looks and clicks are taken by
+column of the shelf, whose first items are mostly its best: so a narrower row has these alone.
 
 Looks are fitted to the same log, where shelves that hardly move leave open what is the row's and what the shelf's: so
 the estimate is refused where the log shows shelves never, or `CLIP` times less, in the rows that they would
 have, and the fit is made again without each part of the units, so that the interval holds what looks are in doubt by.
+It is refused, too, where more or fewer rows would stand above others than in the log, which does not say how often
+these came into view then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Iterable, Sequence
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
 
-from policy.arrays import Codes, Floats
+from policy.arrays import Bools, Codes, Floats, Indices
 from policy.defaults import LEVEL
 from policy.evaluation.clusters import UNSUPPORTED
 from policy.evaluation.estimators import CLIP, Estimate
-from policy.evaluation.ratio import reach_at_one_look
+from policy.evaluation.ratio import Interval, reach_at_one_look
 from policy.pages.compiled import CompiledPage
 from policy.pages.model.counts import ShelfCounts
 from policy.pages.model.fitting import fit_shelves
@@ -36,11 +39,13 @@ FEWEST_PARTS = 8
 class Arrangements(NamedTuple):
     """How likely each shelf stands in each row by segment, float64[G, R, H]: as it was served, and as is asked about.
 
-    What was served are the layouts' `row_propensities`, each layout with the weight of its page views.
+    What was served are the layouts' `row_propensities`, each layout with the weight of its page views.  `columns`
+    int[R, H] is how many items shelves would show in rows, where these are not as many as on the page.
     """
 
     served: Floats
     target: Floats
+    columns: Indices | None = None
 
 
 def row_shares(rows: Codes, chances: Floats, shelves: int) -> Floats:
@@ -73,9 +78,28 @@ class ShelfEvidence(NamedTuple):
     @classmethod
     def of(cls, page: CompiledPage, parts: Sequence[ShelfCounts]) -> ShelfEvidence:
         """From counts of learned traffic by parts of the units, no unit in two of them: `PARTS` are enough."""
-        some = [part for part in parts if part.views.sum() > 0.0]
-        whole = reduce(ShelfCounts.plus, parts)
-        return cls(page, _Looked.of(page, whole), [_Looked.of(page, whole.plus(part, -1.0)) for part in some])
+        return cls.without_each(page, reduce(ShelfCounts.plus, parts), parts)
+
+    @classmethod
+    def without_each(cls, page: CompiledPage, whole: ShelfCounts, parts: Iterable[ShelfCounts]) -> ShelfEvidence:
+        """The same from the sum of all parts, and the parts themselves, of which each is held for a moment alone."""
+        without = [_Looked.of(page, whole.plus(part, -1.0)) for part in parts if part.views.sum() > 0.0]
+        return cls(page, _Looked.of(page, whole), without)
+
+    @property
+    def views(self) -> float:
+        """Page views."""
+        return float(self.whole.views.sum())
+
+    def segment(self, at: int) -> ShelfEvidence:
+        """That of one segment, with looks as they are fitted to the whole page; its arrangements are [1, R, H]."""
+        return ShelfEvidence(self.page, self.whole.segment(at), [part.segment(at) for part in self.without])
+
+    def served(self, level: float = LEVEL) -> Interval:
+        """Clicks per page view as they were, with an interval."""
+        value, without = self.whole.served, [part.served for part in self.without]
+        low, high = _bounds(value, without, level) if len(without) > 1 else (-np.inf, np.inf)
+        return Interval(value, max(0.0, low), high)
 
     def estimate(self, arrangements: Arrangements, level: float = LEVEL) -> Estimate:
         """Clicks per page view with the target's arrangement, and the gain over what was served.
@@ -84,16 +108,18 @@ class ShelfEvidence(NamedTuple):
         """
         _check(self.page, arrangements.target)
         if len(self.without) < FEWEST_PARTS:
-            return _refused(np.nan, f"the log has page views of fewer than {FEWEST_PARTS} parts of the units")
-        estimated = self.whole.value(arrangements)
-        if estimated.lacking > UNSUPPORTED:
             return _refused(
-                estimated.lacking,
-                f"{estimated.lacking:.1%} of the arrangement's looks are at shelves in rows where the log shows them "
-                f"never or {CLIP:.0f} times less (at most {UNSUPPORTED:.0%} may lack). Set policy.exploration_slates "
-                "in the page's rules, which draw shelves by chance, or ask for less of a change, and log again",
+                np.nan,
+                f"the log has page views of fewer than {FEWEST_PARTS} parts of the units, of {PARTS}: intervals take "
+                "more visitors. Log for longer",
             )
-        without = [part.value(arrangements) for part in self.without]
+        shown = _columns_shown(self.page, arrangements.columns)
+        estimated = self.whole.value(arrangements, shown)
+        if estimated.moved > UNSUPPORTED:
+            return _refused(estimated.moved, _MOVED.format(estimated.moved, UNSUPPORTED))
+        if estimated.lacking > UNSUPPORTED:
+            return _refused(estimated.lacking, _LACKING.format(estimated.lacking, CLIP, UNSUPPORTED))
+        without = [part.value(arrangements, shown) for part in self.without]
         low, high = _bounds(estimated.value, [part.value for part in without], level)
         gain_low, gain_high = _bounds(estimated.gain, [part.gain for part in without], level)
         gained = estimated.gain, max(-1.0, gain_low), gain_high
@@ -102,52 +128,95 @@ class ShelfEvidence(NamedTuple):
         )
 
 
+_LACKING = (
+    "{:.1%} of the arrangement's looks are at shelves in rows where the log shows them never or {:.0f} times less (at "
+    "most {:.0%} may lack). Set policy.exploration_slates in the page's rules, which draw shelves by chance, or ask "
+    "for less of a change, and log again"
+)
+_MOVED = (
+    "{:.1%} of the arrangement's looks are at rows with more or fewer rows above them than in the log, which does not "
+    "say how often they come into view there (at most {:.0%} may be). Let a branch of the page show it, and read "
+    "`reshelf experiment branches`"
+)
+
+
 class _Value(NamedTuple):
-    """Clicks per page view, relative to those that were served, page views of equal weight, and what is lacking."""
+    """Clicks per page view, relative to those that were served, page views of equal weight, and what is lacking.
+
+    `moved` is the share of looks at rows that stand below more or fewer rows than in the log.
+    """
 
     value: float
     gain: float
     size: float
     lacking: float
+    moved: float
 
 
 class _Looked(NamedTuple):
-    """Page views [G], looks at shelves and their clicks [G, H], and looks that shelves in rows would have [G, R, H]."""
+    """Page views [G] and reach [G, R], looks at shelves and clicks by column [G, H, C], and looks in view [R, H, C]."""
 
     views: Floats
+    reach: Floats
     looks: Floats
     clicks: Floats
-    in_rows: Floats
+    in_view: Floats
 
     @classmethod
     def of(cls, page: CompiledPage, counts: ShelfCounts) -> _Looked:
         fit = fit_shelves(page, counts)
         of_slots = fit.looks.of_slots(page)
-        looks = (counts.shelf_impressions * of_slots).sum(axis=2)
-        in_rows = fit.reach[:, :, None] * _looks_of_rows(page, of_slots)
-        return cls(counts.views, looks, counts.shelf_clicks.sum(axis=2), in_rows)
+        looks = _by_own_column(page, counts.shelf_impressions * of_slots)
+        return cls(counts.views, fit.reach, looks, _by_own_column(page, counts.shelf_clicks), page.by_column(of_slots))
 
-    def value(self, arrangements: Arrangements) -> _Value:
-        views, looks, clicks, in_rows = self
-        wished = arrangements.target * in_rows * views[:, None, None]
-        weights = np.divide(wished.sum(axis=1), looks, out=np.zeros_like(looks), where=looks > 0.0)
-        value, served = float((weights * clicks).sum() / views.sum()), float(clicks.sum() / views.sum())
+    @property
+    def served(self) -> float:
+        """Clicks per page view; `nan` without page views."""
+        views = float(self.views.sum())
+        return float(self.clicks.sum()) / views if views > 0.0 else np.nan
+
+    def segment(self, at: int) -> _Looked:
+        return _Looked(*(part[at : at + 1] for part in self[:-1]), self.in_view)
+
+    def value(self, arrangements: Arrangements, shown: Bools) -> _Value:
+        """Of shelves that show these of their columns, bool[R, H, C]."""
+        views, reach, looks, clicks, in_view = self
+        served, target, _ = arrangements
+        rows = reach * views[:, None]
+        weight_of = partial(np.einsum, "grh,gr,rhc->ghc", optimize=True)
+        wished = weight_of(target, rows, in_view * shown)
+        weights = np.divide(wished, looks, out=np.zeros_like(looks), where=looks > 0.0)
+        value = float((weights * clicks).sum() / views.sum())
         spread = float((weights**2 * looks).sum() * looks.sum())
         # Looks at rows are those of all segments together, clicks of a shelf those of each.
-        served_in, target_in = (np.einsum("grh,g->rh", shares, views) for shares in arrangements)
-        supported = (target_in <= CLIP * served_in) & (looks > 0.0)[:, None, :]
+        served_in, target_in = (np.einsum("grh,g->rh", shares, views) for shares in (served, target))
+        frequent = (target_in <= CLIP * served_in)[:, :, None]
+        supported, whole = weight_of(target, rows, in_view * (shown & frequent)), float(wished.sum())
+        moved = weight_of(target, rows * _moved(served, target), in_view * shown)
         return _Value(
             value=value,
-            gain=value / served - 1.0 if served > 0.0 else np.nan,
+            gain=value / self.served - 1.0 if self.served > 0.0 else np.nan,
             size=float(views.sum()) * float((weights * looks).sum()) ** 2 / spread if spread > 0.0 else 0.0,
-            lacking=float(wished[~supported].sum() / wished.sum()) if wished.any() else 1.0,
+            lacking=max(0.0, 1.0 - float(supported[looks > 0.0].sum()) / whole) if whole > 0.0 else 1.0,
+            moved=float(moved.sum()) / whole if whole > 0.0 else 0.0,
         )
 
 
-def _looks_of_rows(page: CompiledPage, of_slots: Floats) -> Floats:
-    """Looks that a shelf has in a row in view, in as many columns as it shows there, float64[R, H]."""
-    shows = np.arange(page.shape[2]) < page.columns[:, :, None]
-    return np.asarray((page.by_column(of_slots) * shows).sum(axis=2))
+def _moved(served: Floats, target: Floats) -> Floats:
+    """In which share of page views each row has more or fewer rows above it, at least, float64[G, R]."""
+    above = (shares.sum(axis=2).cumsum(axis=1) - shares.sum(axis=2) for shares in (served, target))
+    return np.minimum(1.0, np.abs(np.subtract(*above)))
+
+
+def _by_own_column(page: CompiledPage, of_slots: Floats) -> Floats:
+    """Sums over rows by column, float64[G, H, C] from [G, H, S]."""
+    return np.stack([of_slots[..., page.column_of == column].sum(axis=-1) for column in range(page.shape[2])], axis=-1)
+
+
+def _columns_shown(page: CompiledPage, columns: Indices | None) -> Bools:
+    """Which columns shelves show in rows, bool[R, H, C]."""
+    shown = page.columns if columns is None else np.minimum(columns, page.columns)
+    return np.asarray(np.arange(page.shape[2]) < shown[:, :, None])
 
 
 def _bounds(value: float, without: Sequence[float], level: float) -> tuple[float, float]:
