@@ -93,7 +93,9 @@ class ShelfEvidence(NamedTuple):
 
     def segment(self, at: int) -> ShelfEvidence:
         """That of one segment, with looks as they are fitted to the whole page; its arrangements are [1, R, H]."""
-        return ShelfEvidence(self.page, self.whole.segment(at), [part.segment(at) for part in self.without])
+        whole = self.whole.segment(at)
+        without = (part.segment(at) for part in self.without)
+        return ShelfEvidence(self.page, whole, [part for part in without if part.views.sum() < whole.views.sum()])
 
     def served(self, level: float = LEVEL) -> Interval:
         """Clicks per page view as they were, with an interval."""
@@ -176,7 +178,8 @@ class _Looked(NamedTuple):
         return float(self.clicks.sum()) / views if views > 0.0 else np.nan
 
     def segment(self, at: int) -> _Looked:
-        return _Looked(*(part[at : at + 1] for part in self[:-1]), self.in_view)
+        views, reach, looks, clicks = (part[at : at + 1] for part in self[:-1])
+        return _Looked(views, reach, looks, clicks, self.in_view)
 
     def value(self, arrangements: Arrangements, shown: Bools) -> _Value:
         """Of shelves that show these of their columns, bool[R, H, C]."""
@@ -205,12 +208,13 @@ class _Looked(NamedTuple):
 def _moved(served: Floats, target: Floats) -> Floats:
     """In which share of page views each row has more or fewer rows above it, at least, float64[G, R]."""
     above = (shares.sum(axis=2).cumsum(axis=1) - shares.sum(axis=2) for shares in (served, target))
-    return np.minimum(1.0, np.abs(np.subtract(*above)))
+    return np.asarray(np.minimum(1.0, np.abs(np.subtract(*above))), dtype=np.float64)
 
 
 def _by_own_column(page: CompiledPage, of_slots: Floats) -> Floats:
     """Sums over rows by column, float64[G, H, C] from [G, H, S]."""
-    return np.stack([of_slots[..., page.column_of == column].sum(axis=-1) for column in range(page.shape[2])], axis=-1)
+    columns = [of_slots[..., page.column_of == column].sum(axis=-1) for column in range(page.shape[2])]
+    return np.asarray(np.stack(columns, axis=-1), dtype=np.float64)
 
 
 def _columns_shown(page: CompiledPage, columns: Indices | None) -> Bools:
@@ -228,10 +232,16 @@ def _bounds(value: float, without: Sequence[float], level: float) -> tuple[float
     return value + below, value + above
 
 
+def fits(page: CompiledPage) -> Bools:
+    """Where shelves may stand by what rows say, and have as many columns as they need, bool[R, H]."""
+    return np.asarray(page.declared & (page.columns >= page.least))
+
+
 def _check(page: CompiledPage, target: Floats) -> None:
-    for row, shelf in np.argwhere((target > 0.0).any(axis=0) & ~page.declared).tolist():
+    for row, shelf in np.argwhere((target > 0.0).any(axis=0) & ~fits(page)).tolist():
         names = page.page.shelf_names[shelf], page.page.row_names[row]
-        raise ValueError("shelf {!r} may not stand in row {!r}: the row names the shelves that may".format(*names))
+        reason = "the row names the shelves that may" if not page.declared[row, shelf] else "it has too few columns"
+        raise ValueError("shelf {!r} may not stand in row {!r}: {}".format(*names, reason))
 
 
 def _refused(lacking: float, reason: str) -> Estimate:

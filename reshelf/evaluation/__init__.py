@@ -1,5 +1,6 @@
 """The decision log: what was shown, how likely it was, and what came of it; for evaluation and for other tools.
 
+- `arrangements`: other arrangements of a page's shelves, valued on the log
 - `arrays`: a page's decisions as the arrays that estimators take, some page views at a time
 - `autopilot`: the trial of a page brought to its end: policies that are worse for certain are
   dropped, the last is promoted

@@ -20,7 +20,7 @@ from reshelf.evaluation.arrays import Target
 from reshelf.evaluation.clock import Clock
 from reshelf.evaluation.decision_log import KafkaLog, Source
 from reshelf.evaluation.page_values import page_values
-from reshelf.evaluation.recompose import Recomposer
+from reshelf.evaluation.recompose import Choice, Recomposer
 from reshelf.evaluation.tables.decisions import Decisions, PageDecisions
 from reshelf.evaluation.tables.engine import workspace
 from reshelf.evaluation.tables.events import EventTables, joined
@@ -42,7 +42,8 @@ def refusal_of_shelves(page: str) -> str:
     return (
         f"page {page!r} has shelves, and estimates by item would take what a shelf's title and row add for the items' "
         "own. Compare policies on visitors: declare a branch in the page's rules, and read `reshelf experiment "
-        "branches`; `reshelf experiment status` compares what is served with the holdout."
+        "branches`; `reshelf experiment status` compares what is served with the holdout. What other arrangements of "
+        f"its shelves would have earned is said by `reshelf evaluate --page {page}` without --policy."
     )
 
 
@@ -128,16 +129,18 @@ class Evaluator:
     def _target(self, question: Question) -> Target:
         if question.policy in RECORDED:
             return recorded(question.policy)
-        return _composed_again(
-            Recomposer(
-                PastEvents(self.tables),
-                self._clock,
-                self.catalog,
-                read_parameters(self.settings.kafka),
-                self.settings.fold,
-                self.settings.layouts,
-                question.choice,
-            )
+        return _composed_again(self.recomposer(question.choice))
+
+    def recomposer(self, chosen: Choice) -> Recomposer:
+        """Composes the log's layouts again with a policy in place of the page's own."""
+        return Recomposer(
+            PastEvents(self.tables),
+            self._clock,
+            self.catalog,
+            read_parameters(self.settings.kafka),
+            self.settings.fold,
+            self.settings.layouts,
+            chosen,
         )
 
 

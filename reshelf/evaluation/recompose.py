@@ -116,7 +116,7 @@ class Recomposer:
     be read of each page; a layout gets those that it was made with, or the newest
     before, never later ones: these were fitted to what the policy is to be judged by.
     `chosen` turns a page's policy into the one that is asked about.  With the page's own, shelves that had been
-    decided in an earlier version stand as the layout has them.
+    decided in an earlier version stand as the layout has them, unless they are asked for in another `template`.
     """
 
     log: PastLog
@@ -134,8 +134,8 @@ class Recomposer:
         """Whether the page is still declared."""
         return page in self.catalog.rules
 
-    def again(self, layout: Layout) -> Layout:
-        """The layout with the chosen policy.
+    def again(self, layout: Layout, template: str | None = None) -> Layout:
+        """The layout with the chosen policy, in another of the page's templates where one is named.
 
         Ask about one segment after the other, each in the order of versions, so that the log is read once.
         """
@@ -143,13 +143,15 @@ class Recomposer:
         declared = self.catalog.page(layout.page)
         candidates = declared.candidates
         served = declared.rules.policy
-        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(served), branches=[])
+        filled = template or declared.rules.template
+        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(served), branches=[], template=filled)
         if self._past is None or key != self._key:
             past = Past(self.log.of(*key), self.fold, self.clock)
             self._key, self._past = key, (past, WeightedCounts(candidates, tuple(rules.slots)))
         past, weighted_counts = self._past
         page = replace(declared, rules=rules, item_features=self._fitted(layout, candidates))
-        standing = standing_rows(layout) if _unwatched(rules.policy) == _unwatched(served) else None
+        same = _unwatched(rules.policy) == _unwatched(served) and template in (None, layout.template)
+        standing = standing_rows(layout) if same else None
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
         return compose(layout.segment, state, page, self.settings, layout.epoch, weighted_counts, when, standing)
 

@@ -1,5 +1,6 @@
 """Commands that judge: experiments, estimates, tuning, reports and records of runs.
 
+- `arrangements`: the part of `reshelf evaluate` that is about arrangements of a page's shelves
 - `autopilot`: `reshelf experiment autopilot`: drop the policies on trial that are worse for certain,
   and promote the last
 - `evaluate`: `reshelf evaluate`: what another policy would have earned

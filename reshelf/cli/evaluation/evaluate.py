@@ -1,4 +1,4 @@
-"""`reshelf evaluate`: what another policy would have earned."""
+"""`reshelf evaluate`: what another policy, or another arrangement of a page's shelves, would have earned."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reshelf.cli.evaluation.arrangements import ArrangementOptions, arrangement_options, evaluate_arrangements
 from reshelf.cli.front import LEVEL_OPTION, Front
 from schemas.errors import BadSettings, ReshelfError
 
@@ -19,7 +20,6 @@ BOUNDS = ("from", "to")
 @click.command()
 @click.option(
     "--policy",
-    required=True,
     help="The policy: served, holdout or shadow, whose slates are in the history; or one whose slates are composed "
     "again, as thompson or greedy.",
 )
@@ -28,7 +28,8 @@ BOUNDS = ("from", "to")
     type=click.FloatRange(0.0, 10.0),
     help="The exploration of the policy, in place of that in the page's rules.",
 )
-@click.option("--page", help="The only page to evaluate.  [default: all pages]")
+@click.option("--page", help="The only page to evaluate; without --policy, one with shelves.  [default: all pages]")
+@arrangement_options
 @click.option(
     "--follow",
     is_flag=True,
@@ -53,15 +54,20 @@ BOUNDS = ("from", "to")
 @click.pass_obj
 def evaluate(
     front: Front,
-    policy: str,
+    policy: str | None,
     exploration: float | None,
     page: str | None,
+    declared: bool,
+    templates: tuple[str, ...],
+    pins: tuple[str, ...],
+    exchanges: tuple[tuple[str, str], ...],
+    segments: bool,
     follow: bool,
     outcome_wait_s: float,
     interval_s: float,
     level: float,
 ) -> None:
-    """Estimate what a policy would have earned per page view, without serving it.
+    """Estimate what a policy, or another arrangement of a page's shelves, would have earned, without serving it.
 
     Joins the events with the layouts that they came from, and compares what was shown
     with what the policy would have shown.  The slates of a policy that the history does
@@ -70,22 +76,48 @@ def evaluate(
     1 % of what the policy would show.  The gain is relative to what learned traffic earned.
     docs/concepts/evaluation.md says which one to use when.
 
+    Without --policy it is about the shelves of --page: in the declared order and in each
+    of its templates, or in the arrangements that options name, each by itself.  What was served
+    is estimated, too, as a check.  The values are clicks per page view.
+
     Example: reshelf evaluate --policy greedy --page home
     """
+    if front.embedded:
+        raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
+    asked = ArrangementOptions(declared, templates, pins, exchanges, segments)
+    if policy is None:
+        if exploration is not None or follow:
+            raise BadSettings(
+                "--exploration and --follow: expected a --policy beside them. Name one, or leave them out."
+            )
+        evaluate_arrangements(front, page, asked, level)
+        return
+    if option := asked.first:
+        raise BadSettings(f"{option}: expected no --policy beside it, got {policy!r}. Ask about one or the other.")
+    _evaluate_policy(front, policy, exploration, page, (outcome_wait_s, interval_s) if follow else None, level)
+
+
+def _evaluate_policy(
+    front: Front,
+    policy: str,
+    exploration: float | None,
+    page: str | None,
+    follow: tuple[float, float] | None,
+    level: float,
+) -> None:
+    """`follow`: how long to wait for outcomes, and how often to report, in seconds; None: once, of the log as it is."""
     from reshelf.evaluation.evaluate import POLICIES, RECORDED, Question, evaluator
     from reshelf.evaluation.records.store import record
     from reshelf.terminal.tables import show
 
     if policy not in POLICIES:
         raise BadSettings(f"--policy: expected one of {', '.join(POLICIES)}, got {policy!r}.")
-    if front.embedded:
-        raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
     if follow:
         if policy not in RECORDED:
             raise BadSettings(
                 f"--follow: expected one of {', '.join(RECORDED)}, which the history holds, got {policy!r}."
             )
-        _follow(front, policy, page, outcome_wait_s, interval_s, level)
+        _follow(front, policy, page, *follow, level)
         return
     began = time.monotonic()
     with evaluator(front.settings) as decisions:

@@ -6,4 +6,6 @@
 - `events`: events and layouts of the log as tables: what is accepted goes to disk as it is read
 - `past`: the events of one page and segment in the order of the log, read from disk a stretch at
   a time
+- `shelves`: what the joined page views of a page say of its shelves: counts by parts of the units, as
+  the fit takes them
 """
