@@ -97,7 +97,7 @@ def _layout(
     ]
     return a_layout(
         version, segment=f"s{segment}", slates=names[:-1], baseline=names[-1], rows=stands[:-1], shadow=[],
-        baseline_rows=stands[-1], propensities=dict.fromkeys(page.page.slots, {}), holdout_share=0.1,
+        baseline_rows=stands[-1], propensities={slot: {} for slot in page.page.slots}, holdout_share=0.1,
     )  # fmt: skip
 
 
