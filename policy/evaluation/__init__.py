@@ -7,6 +7,7 @@
   policy made
 - `gain`: what a policy would have gained over the one that was served: a ratio of two ratios over
   the same units
+- `random_effects`: how much more counts stray from what a model expects than chance lets them
 - `ratio`: a ratio of two sums over units, with its interval: what every estimator ends in
 - `reward_model`: what an item in a slot is expected to earn: the model of the direct and doubly
   robust estimators

@@ -9,8 +9,11 @@ column of the shelf, whose first items are mostly its best: so a narrower row ha
 Looks are fitted to the same log, where shelves that hardly move leave open what is the row's and what the shelf's: so
 the estimate is refused where the log shows shelves never, or `CLIP` times less, in the rows that they would
 have, and the fit is made again without each part of the units, so that the interval holds what looks are in doubt by.
-It is refused, too, where more or fewer rows would stand above others than in the log, which does not say how often
-these came into view then.
+A shelf is not worth the same in each row, since other items are on it there and looks are not just so: how far its
+clicks in rows stray from what the model expects is estimated (`policy.evaluation.random_effects`), and the interval
+holds that, too, by as much as the arrangement moves.  Slates that are filled in different ways, as those of exploration
+are, are segments of their own: what a shelf has on it there says nothing of the others.  It is refused, too, where more
+or fewer rows would stand above others than in the log, which does not say how often these came into view then.
 """
 
 from __future__ import annotations
@@ -20,14 +23,16 @@ from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
 from policy.arrays import Bools, Codes, Floats, Indices
 from policy.defaults import LEVEL
 from policy.evaluation.clusters import UNSUPPORTED
 from policy.evaluation.estimators import CLIP, Estimate
+from policy.evaluation.random_effects import excess_variance
 from policy.evaluation.ratio import Interval, reach_at_one_look
 from policy.pages.compiled import CompiledPage
-from policy.pages.model.counts import ShelfCounts
+from policy.pages.model.counts import ShelfCounts, by_row
 from policy.pages.model.fitting import fit_shelves
 
 NAME = "position-based-by-shelf"
@@ -69,11 +74,15 @@ def pinned(rows: Codes, row: int, shelf: int) -> Codes:
 
 
 class ShelfEvidence(NamedTuple):
-    """What a page's log says of its shelves, and what it says without each part of the units."""
+    """What a page's log says of its shelves, and what it says without each part of the units.
+
+    `strays` is the relative variance of what shelves' clicks in rows differ by from what is expected.
+    """
 
     page: CompiledPage
     whole: _Looked
     without: Sequence[_Looked]
+    strays: float
 
     @classmethod
     def of(cls, page: CompiledPage, parts: Sequence[ShelfCounts]) -> ShelfEvidence:
@@ -84,18 +93,20 @@ class ShelfEvidence(NamedTuple):
     def without_each(cls, page: CompiledPage, whole: ShelfCounts, parts: Iterable[ShelfCounts]) -> ShelfEvidence:
         """The same from the sum of all parts, and the parts themselves, of which each is held for a moment alone."""
         without = [_Looked.of(page, whole.plus(part, -1.0)) for part in parts if part.views.sum() > 0.0]
-        return cls(page, _Looked.of(page, whole), without)
+        looked = _Looked.of(page, whole)
+        return cls(page, looked, without, _strays(page, whole, looked))
 
     @property
     def views(self) -> float:
         """Page views."""
         return float(self.whole.views.sum())
 
-    def segment(self, at: int) -> ShelfEvidence:
-        """That of one segment, with looks as they are fitted to the whole page; its arrangements are [1, R, H]."""
-        whole = self.whole.segment(at)
-        without = (part.segment(at) for part in self.without)
-        return ShelfEvidence(self.page, whole, [part for part in without if part.views.sum() < whole.views.sum()])
+    def of_groups(self, groups: Sequence[int]) -> ShelfEvidence:
+        """That of some segments, with looks as they are fitted to the whole page; arrangements are of these, too."""
+        whole = self.whole.of_groups(groups)
+        without = (part.of_groups(groups) for part in self.without)
+        those = [part for part in without if part.views.sum() < whole.views.sum()]
+        return ShelfEvidence(self.page, whole, those, self.strays)
 
     def served(self, level: float = LEVEL) -> Interval:
         """Clicks per page view as they were, with an interval."""
@@ -122,8 +133,9 @@ class ShelfEvidence(NamedTuple):
         if estimated.lacking > UNSUPPORTED:
             return _refused(estimated.lacking, _LACKING.format(estimated.lacking, CLIP, UNSUPPORTED))
         without = [part.value(arrangements, shown) for part in self.without]
-        low, high = _bounds(estimated.value, [part.value for part in without], level)
-        gain_low, gain_high = _bounds(estimated.gain, [part.gain for part in without], level)
+        doubt = np.sqrt(self.strays) * self.whole.change(arrangements, shown, _columns_shown(self.page, None))
+        low, high = _bounds(estimated.value, [part.value for part in without], level, doubt * self.whole.served)
+        gain_low, gain_high = _bounds(estimated.gain, [part.gain for part in without], level, doubt)
         gained = estimated.gain, max(-1.0, gain_low), gain_high
         return Estimate(
             NAME, estimated.value, max(0.0, low), high, estimated.size, estimated.lacking, False, "", *gained
@@ -177,9 +189,26 @@ class _Looked(NamedTuple):
         views = float(self.views.sum())
         return float(self.clicks.sum()) / views if views > 0.0 else np.nan
 
-    def segment(self, at: int) -> _Looked:
-        views, reach, looks, clicks = (part[at : at + 1] for part in self[:-1])
+    @property
+    def rates(self) -> Floats:
+        """Clicks per look, float64[G, H, C]; 0 without looks."""
+        return np.divide(self.clicks, self.looks, out=np.zeros_like(self.looks), where=self.looks > 0.0)
+
+    def of_groups(self, groups: Sequence[int]) -> _Looked:
+        views, reach, looks, clicks = (part[list(groups)] for part in self[:-1])
         return _Looked(views, reach, looks, clicks, self.in_view)
+
+    def expected(self, shares: Floats, shown: Bools) -> Floats:
+        """Clicks of shelves in rows where they stand as likely as that, float64[R, H]."""
+        rows = self.reach * self.views[:, None]
+        clicks = np.einsum("grh,gr,rhc,ghc->rh", shares, rows, self.in_view * shown, self.rates, optimize=True)
+        return np.asarray(clicks, dtype=np.float64)
+
+    def change(self, arrangements: Arrangements, shown: Bools, shown_now: Bools) -> float:
+        """How much the clicks of shelves in rows change, as the root of the sum of squares, relative to all clicks."""
+        before = self.expected(arrangements.served, shown_now)
+        after, whole = self.expected(arrangements.target, shown), float(before.sum())
+        return float(np.linalg.norm(after - before)) / whole if whole > 0.0 else 0.0
 
     def value(self, arrangements: Arrangements, shown: Bools) -> _Value:
         """Of shelves that show these of their columns, bool[R, H, C]."""
@@ -205,6 +234,14 @@ class _Looked(NamedTuple):
         )
 
 
+def _strays(page: CompiledPage, counts: ShelfCounts, looked: _Looked) -> float:
+    """The relative variance of what clicks of shelves in rows differ by from looks times clicks per look."""
+    of_slots = looked.in_view[page.row_of, :, page.column_of].T
+    expected = (counts.shelf_impressions * of_slots * looked.rates[:, :, page.column_of]).sum(axis=0)
+    rows, shelves, _ = page.shape
+    return excess_variance(by_row(page, counts.shelf_clicks.sum(axis=0)), by_row(page, expected), rows + shelves)
+
+
 def _moved(served: Floats, target: Floats) -> Floats:
     """In which share of page views each row has more or fewer rows above it, at least, float64[G, R]."""
     above = (shares.sum(axis=2).cumsum(axis=1) - shares.sum(axis=2) for shares in (served, target))
@@ -223,13 +260,17 @@ def _columns_shown(page: CompiledPage, columns: Indices | None) -> Bools:
     return np.asarray(np.arange(page.shape[2]) < shown[:, :, None])
 
 
-def _bounds(value: float, without: Sequence[float], level: float) -> tuple[float, float]:
-    """The interval of a value, given those without each part: the jackknife of Tukey (1958)."""
+def _bounds(value: float, without: Sequence[float], level: float, doubt: float = 0.0) -> tuple[float, float]:
+    """The interval of a value, given those without each part: the jackknife of Tukey (1958).
+
+    `doubt` is a deviation that holds for all parts alike, independent of theirs.
+    """
     values, size = np.array(without), len(without)
     if not np.isfinite(values).all():
         return -np.inf, np.inf
     below, above = reach_at_one_look((values.mean() - values) * (size - 1) / size, size, level)
-    return value + below, value + above
+    reach = float(ndtri((1.0 + level) / 2.0)) * doubt
+    return value - float(np.hypot(below, reach)), value + float(np.hypot(above, reach))
 
 
 def fits(page: CompiledPage) -> Bools:

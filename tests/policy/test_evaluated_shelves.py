@@ -121,8 +121,10 @@ def test_segments_add_up_to_the_page(seed: int) -> None:
     wide = CompiledPage.of(ShelfPage(PAGE.page.shelves, tuple(Row.of(row.name, 2) for row in PAGE.page.rows)))
     target = np.repeat(shares([[2, 0, 1]]), 2, axis=0)
     whole = ShelfEvidence.of(wide, parts)
-    estimates = [whole.segment(at).estimate(Arrangements(served[at : at + 1], target[at : at + 1])) for at in range(2)]
-    of_segments = [estimate.value * whole.segment(at).views for at, estimate in enumerate(estimates)]
+    estimates = [
+        whole.of_groups([at]).estimate(Arrangements(served[at : at + 1], target[at : at + 1])) for at in range(2)
+    ]
+    of_segments = [estimate.value * whole.of_groups([at]).views for at, estimate in enumerate(estimates)]
     assert sum(of_segments) == pytest.approx(whole.estimate(Arrangements(served, target)).value * whole.views)
 
 

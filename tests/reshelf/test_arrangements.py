@@ -67,11 +67,11 @@ def test_counts_are_those_of_learned_page_views_that_name_their_shelves(seed: in
     spoilt = log._replace(events=[spoil(event, fates[event.page_view_id]) for event in log.events])
     whole = log._replace(events=[event for event in log.events if not fates[event.page_view_id]])
     with on_disk(spoilt.events, log.layouts) as evaluator:
-        views = ShelfViews.of(evaluator.tables, "home", log.page)
+        views = ShelfViews.of(evaluator.tables, log.rules, log.page)
         items = [list(evaluator.tables.codes)[code] for code in views.items]
         parts = list(views.parts())
         counts = views.counts()
-    if list(views.segments.values()) != ["s0", "s1"]:
+    if [group.segment for group in views.groups] != ["s0", "s1"]:
         return
     plain = plain_parts(whole)
     for of_log, expected in zip([*parts, counts], [*plain, total(plain)], strict=True):
@@ -113,7 +113,7 @@ def test_values_are_those_of_the_function_and_what_was_served_checks_them() -> N
         agree(arrangement, evidence.estimate(Arrangements(served, target), 0.9))
         for at, segment in enumerate(("s0", "s1")):
             of_segment = Arrangements(served[at : at + 1], target[at : at + 1])
-            agree(arrangement["segments"][segment], evidence.segment(at).estimate(of_segment, 0.9))
+            agree(arrangement["segments"][segment], evidence.of_groups([at]).estimate(of_segment, 0.9))
     assert content["arrangements"][0]["gain"] == pytest.approx(0.0, abs=0.03)
     learned = [event for event in LOG.events if event.variant != BASELINE]
     views = sum(type(event) is Impression for event in learned)

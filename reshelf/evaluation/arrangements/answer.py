@@ -21,9 +21,11 @@ from reshelf.evaluation.arrangements.question import (
 )
 from reshelf.evaluation.evaluate import Evaluator
 from reshelf.evaluation.page_values import estimate_as_json
-from reshelf.evaluation.tables.shelves import ShelfViews
+from reshelf.evaluation.recompose import Recomposer
+from reshelf.evaluation.tables.shelves import ShelfViews, fills_of
 from schemas.errors import ReshelfError
 from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules
 from streams.catalog.layouts.arranged import row_codes
 
 LARGEST_ERROR = 0.03
@@ -36,10 +38,13 @@ UNCHECKED = (
 
 
 class ArrangedLog(NamedTuple):
-    """The evidence of a page's log, and how likely shelves stood in rows, float64[G, R, H], by arrangement."""
+    """The evidence of a page's log, and how likely shelves stood in rows, float64[G, R, H], by arrangement.
+
+    `segments` are numbers of groups by segment.
+    """
 
     evidence: ShelfEvidence
-    segments: Sequence[str]
+    segments: dict[str, list[int]]
     layouts: int
     shares: dict[str, Floats]
 
@@ -52,11 +57,11 @@ def answer(evaluator: Evaluator, question: ArrangementQuestion) -> dict[str, Any
     rules = page_with_shelves(evaluator.catalog.rules, question.page)
     page = compiled(rules)
     asked = arrangements(rules, page, question, _fill(evaluator, page))
-    views = ShelfViews.of(evaluator.tables, question.page, page)
-    if not views.segments:
+    views = ShelfViews.of(evaluator.tables, rules, page)
+    if not views.groups:
         raise ReshelfError(_nothing(question.page, views.left_out, evaluator.tables.left_out))
     evidence = ShelfEvidence.without_each(page, views.counts(), views.parts())
-    log = _arranged(views, evidence, asked)
+    log = _arranged(rules, views, evidence, asked)
     return {
         "page": question.page,
         "level": question.level,
@@ -66,7 +71,7 @@ def answer(evaluator: Evaluator, question: ArrangementQuestion) -> dict[str, Any
         "clicks": _interval(evidence.served(question.level)),
         "segments": {
             segment: {"views": round(part.views), "clicks": _interval(part.served(question.level))}
-            for segment, part in ((name, evidence.segment(at)) for at, name in enumerate(log.segments))
+            for segment, part in ((name, evidence.of_groups(groups)) for name, groups in log.segments.items())
         },
         "arrangements": _estimates(log, asked, question.level),
     }
@@ -78,9 +83,7 @@ def _estimates(log: ArrangedLog, asked: Sequence[Arrangement], level: float) -> 
     answers = []
     for arrangement in asked:
         refused = unfit if arrangement.name != SERVED else ""
-        segments = {
-            name: _estimate(log, arrangement, level, refused, segment) for segment, name in enumerate(log.segments)
-        }
+        segments = {name: _estimate(log, arrangement, level, refused, groups) for name, groups in log.segments.items()}
         whole = _estimate(log, arrangement, level, refused)
         answers.append({"arrangement": arrangement.name, **whole, "segments": segments})
     return answers
@@ -92,11 +95,12 @@ def is_off(check: Estimate) -> bool:
 
 
 def _estimate(
-    log: ArrangedLog, arrangement: Arrangement, level: float, refused: str, segment: int | None = None
+    log: ArrangedLog, arrangement: Arrangement, level: float, refused: str, groups: Sequence[int] | None = None
 ) -> dict[str, Any]:
-    evidence, part = log.evidence, slice(None) if segment is None else slice(segment, segment + 1)
-    of_part = evidence if segment is None else evidence.segment(segment)
-    shares = log.shares[SERVED][part], log.shares[arrangement.name][part]
+    """In some groups, or in all of them."""
+    some = range(len(log.evidence.whole.views)) if groups is None else groups
+    of_part = log.evidence if groups is None else log.evidence.of_groups(groups)
+    shares = log.shares[SERVED][list(some)], log.shares[arrangement.name][list(some)]
     try:
         estimate = of_part.estimate(Arrangements(*shares, arrangement.columns), level)
     except ValueError as error:
@@ -106,31 +110,44 @@ def _estimate(
     return estimate_as_json(estimate)
 
 
-def _arranged(views: ShelfViews, evidence: ShelfEvidence, asked: Sequence[Arrangement]) -> ArrangedLog:
+def _arranged(
+    rules: PageRules, views: ShelfViews, evidence: ShelfEvidence, asked: Sequence[Arrangement]
+) -> ArrangedLog:
     """The arrangements' shares, each layout with the weight of its page views."""
     page, layouts = views.page, 0
-    sums = {arrangement.name: np.zeros((len(views.segments), *page.declared.shape)) for arrangement in asked}
+    sums = {arrangement.name: np.zeros((len(views.groups), *page.declared.shape)) for arrangement in asked}
     for layout, weights in views.layouts():
         layouts += 1
-        served = Slates.of(page, layout)
-        for arrangement in asked:
-            moved = arrangement.move(layout, served).shares(page.shape[1])
-            sums[arrangement.name] += weights[:, None, None] * moved
-    whole = evidence.whole.views[:, None, None]
-    shares = {name: total / whole for name, total in sums.items()}
-    return ArrangedLog(evidence, list(views.segments.values()), layouts, shares)
+        served, fills = Slates.of(page, layout), fills_of(rules, layout)
+        for group, weight in enumerate(weights.tolist()):
+            if weight:
+                own = served.part(fills == views.groups[group].fill)
+                for arrangement in asked:
+                    sums[arrangement.name][group] += weight * arrangement.move(layout, own).shares(page.shape[1])
+    shares = {name: total / evidence.whole.views[:, None, None] for name, total in sums.items()}
+    segments: dict[str, list[int]] = {}
+    for number, of_group in enumerate(views.groups):
+        segments.setdefault(of_group.segment, []).append(number)
+    return ArrangedLog(evidence, segments, layouts, shares)
 
 
 def _fill(evaluator: Evaluator, page: CompiledPage) -> Fill:
     """Layouts composed again in a template, without slates of exploration, which are no part of its order."""
-    recomposer = None
+    recomposer: Recomposer | None = None
+    filled: dict[str, Codes] = {}
+    of: Layout | None = None
 
     def fill(template: str, layout: Layout) -> Codes:
-        nonlocal recomposer
-        recomposer = recomposer or evaluator.recomposer(lambda served: served)
-        rows = recomposer.again(layout, template).rows or []
-        explored = evaluator.catalog.rules[layout.page].policy.exploration_slates
-        return row_codes(page, rows[: len(rows) - explored])
+        nonlocal recomposer, of
+        if of is not layout:
+            of = layout
+            filled.clear()
+        if template not in filled:
+            recomposer = recomposer or evaluator.recomposer(lambda served: served)
+            rows = recomposer.again(layout, template).rows or []
+            explored = evaluator.catalog.rules[layout.page].policy.exploration_slates
+            filled[template] = row_codes(page, rows[: len(rows) - explored])
+        return filled[template]
 
     return fill
 

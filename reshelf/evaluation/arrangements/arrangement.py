@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import UNSET
 
-from policy.arrays import Codes, Floats, Indices
+from policy.arrays import Bools, Codes, Floats, Indices
 from policy.assignment import slate_chances
 from policy.evaluation.shelves import exchanged, pinned, row_shares
 from policy.pages.compiled import CompiledPage
@@ -34,6 +34,10 @@ class Slates(NamedTuple):
         """Those that visitors outside the holdout were served."""
         rows = [] if layout.rows is UNSET else layout.rows
         return cls(row_codes(page, rows), np.array(slate_chances(layout)))
+
+    def part(self, which: Bools) -> Slates:
+        """Some of them, bool[V], of which one is certain."""
+        return Slates(self.rows[which], self.chances[which] / self.chances[which].sum())
 
     def shares(self, shelves: int) -> Floats:
         """How likely shelves stand in rows, float64[R, H]."""

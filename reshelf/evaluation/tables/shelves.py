@@ -21,24 +21,38 @@ from reshelf.evaluation.tables.engine import insert, rows_of, run_file
 from reshelf.evaluation.tables.events import EventTables
 from schemas.codec import decoder
 from schemas.messages.layouts import Layout
+from schemas.messages.pages import MAIN, PageRules
 from streams.catalog.layouts.arranged import row_codes
 
 LAYOUTS_AT_ONCE = 100
+MOST_FILLS = 16
+"""Eight policies of a page, each with slates of exploration or without."""
+GROUP = f"(segment::BIGINT * {MOST_FILLS} + fill)"
 _TABLES = """
 CREATE OR REPLACE TABLE slots_of_rows (slot INTEGER, row_number INTEGER);
-CREATE OR REPLACE TABLE arranged_layouts (layout INTEGER);
+CREATE OR REPLACE TABLE fills (layout INTEGER, variant SMALLINT, fill INTEGER);
 CREATE OR REPLACE TABLE standing (layout INTEGER, variant SMALLINT, row_number INTEGER, shelf INTEGER)
 """
-_COUNTS = "SELECT segment, slot, item, shelf, impressions, clicks FROM shelf_counts WHERE {}"
-_VIEWS = "SELECT segment, count(*)::DOUBLE FROM shelf_views WHERE reason IS NULL AND {} GROUP BY segment"
-_SEGMENTS = (
-    "SELECT code, name FROM names SEMI JOIN shelf_views v ON v.segment = code AND v.reason IS NULL ORDER BY name"
+_COUNTS = f"SELECT {GROUP} AS grouped, slot, item, shelf, impressions, clicks FROM shelf_counts WHERE {{}}"
+_VIEWS = f"SELECT {GROUP} AS grouped, count(*)::DOUBLE FROM shelf_views WHERE reason IS NULL AND {{}} GROUP BY 1"
+_OF_LAYOUTS = f"SELECT layout, {GROUP} AS grouped, count(*) FROM shelf_views WHERE reason IS NULL GROUP BY ALL"
+_GROUPS = (
+    f"SELECT DISTINCT n.name, v.fill, {GROUP} AS grouped FROM names n JOIN shelf_views v ON v.segment = n.code "
+    "WHERE v.reason IS NULL ORDER BY 1, 2"
 )
 _LEFT_OUT = "SELECT reason, count(*) FROM shelf_views WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
 
 
+class Group(NamedTuple):
+    """Page views of a segment whose slates were filled in the same way (`fills_of`)."""
+
+    segment: str
+    fill: int
+    number: int
+
+
 class ServedLayout(NamedTuple):
-    """A layout, and how many learned page views of each segment it had, float64[G]."""
+    """A layout, and how many learned page views of each group it had, float64[G]."""
 
     layout: Layout
     views: Floats
@@ -46,31 +60,33 @@ class ServedLayout(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShelfViews:
-    """The learned page views of a page that say which shelves they showed, by the segments of their visitors.
+    """The learned page views of a page that say which shelves they showed, by segment of the visitor and kind of slate.
 
-    `segments` and `items`, those that were seen, are numbered as the tables number names, in the order of counts.
-    `left_out` are page views that cannot be counted, by reason.
+    `groups` and `items`, those that were seen, are in the order of counts.  `left_out` are page views that cannot be
+    counted, by reason.
     """
 
     tables: EventTables
     name: str
     page: CompiledPage
-    segments: dict[int, str]
+    groups: Sequence[Group]
     items: Sequence[int]
     left_out: dict[str, int]
 
     @classmethod
-    def of(cls, tables: EventTables, name: str, page: CompiledPage) -> ShelfViews:
-        """Those of the page of a name; the log has been joined."""
+    def of(cls, tables: EventTables, rules: PageRules, page: CompiledPage) -> ShelfViews:
+        """Those of a page as it is declared; the log has been joined."""
+        name = rules.page
         connection, code = tables.connection, tables.code
         connection.execute(_TABLES)
         slots = {"slot": np.array([code(slot) for slot in page.page.slots]), "row_number": page.row_of.astype(np.int64)}
         insert(connection, "slots_of_rows", slots)
-        _insert_layouts(tables, name, page)
+        _insert_layouts(tables, rules, page)
         run_file(connection, "shelves.sql", {"page": code(name), "parts": PARTS, "unnamed": code(UNNAMED)})
         items = connection.execute("SELECT DISTINCT item FROM shelf_counts ORDER BY 1").fetchall()
-        segments, left_out = (dict(connection.execute(query).fetchall()) for query in (_SEGMENTS, _LEFT_OUT))
-        return cls(tables, name, page, segments, [item for (item,) in items], left_out)
+        groups = [Group(*row) for row in connection.execute(_GROUPS).fetchall()]
+        left_out = dict(connection.execute(_LEFT_OUT).fetchall())
+        return cls(tables, name, page, groups, [item for (item,) in items], left_out)
 
     def counts(self) -> ShelfCounts:
         """Of all units."""
@@ -84,34 +100,33 @@ class ShelfViews:
     def layouts(self) -> Iterator[ServedLayout]:
         """Each layout of these page views, those of a segment after each other, by version."""
         views: dict[int, Floats] = {}
-        at = {segment: number for number, segment in enumerate(self.segments)}
-        query = "SELECT layout, segment, count(*) FROM shelf_views WHERE reason IS NULL GROUP BY ALL"
-        for layout, segment, count in self.tables.connection.execute(query).fetchall():
-            views.setdefault(layout, np.zeros(len(at)))[at[segment]] += count
+        at = {group.number: place for place, group in enumerate(self.groups)}
+        for layout, group, count in self.tables.connection.execute(_OF_LAYOUTS).fetchall():
+            views.setdefault(layout, np.zeros(len(at)))[at[group]] += count
         for number, content in _layouts(self.tables, self.name):
             if number in views:
                 yield ServedLayout(content, views[number])
 
     def _counts(self, where: str) -> ShelfCounts:
         connection, code = self.tables.connection, self.tables.code
-        counts = ShelfCounts.empty(self.page, len(self.segments), len(self.items))
+        counts = ShelfCounts.empty(self.page, len(self.groups), len(self.items))
         orders = (
-            list(self.segments),
+            [group.number for group in self.groups],
             [code(slot) for slot in self.page.page.slots],
             self.items,
             [code(shelf) for shelf in self.page.page.shelf_names],
         )
-        segment, slot, item, shelf, seen, clicks = connection.execute(_COUNTS.format(where)).fetchnumpy().values()
+        group, slot, item, shelf, seen, clicks = connection.execute(_COUNTS.format(where)).fetchnumpy().values()
         group, slot, item, shelf = (
-            _places(numbers, order) for numbers, order in zip((segment, slot, item, shelf), orders, strict=True)
+            _places(numbers, order) for numbers, order in zip((group, slot, item, shelf), orders, strict=True)
         )
         np.add.at(counts.impressions, (group, item, slot), seen)
         np.add.at(counts.clicks, (group, item, slot), clicks)
         np.add.at(counts.shelf_impressions, (group, shelf, slot), seen)
         np.add.at(counts.shelf_clicks, (group, shelf, slot), clicks)
         np.add.at(counts.placed, (group, item, shelf), seen)
-        segment, views = connection.execute(_VIEWS.format(where)).fetchnumpy().values()
-        counts.views[_places(segment, orders[0])] = views
+        group, views = connection.execute(_VIEWS.format(where)).fetchnumpy().values()
+        counts.views[_places(group, orders[0])] = views
         return counts
 
 
@@ -134,15 +149,31 @@ def _layouts(tables: EventTables, page: str) -> Iterator[tuple[int, Layout]]:
             yield number, decode(content)
 
 
-def _insert_layouts(tables: EventTables, name: str, page: CompiledPage) -> None:
-    """Which shelf stands in which row of each slate, in layouts whose rows the page has now."""
+def fills_of(rules: PageRules, layout: Layout) -> Ints:
+    """How each slate of a layout was filled, int64[V]: even by the policy of a branch, odd for its exploration slates.
+
+    A layout does not say how many of its last slates are drawn uniformly: as many as the page's rules have now.
+    """
+    explored = {MAIN: rules.policy.exploration_slates}
+    explored |= {branch.name: branch.policy.exploration_slates for branch in rules.branches}
+    branches = [(branch.name, branch.variants) for branch in layout.branches] or [(MAIN, len(layout.slates))]
+    fills = []
+    for number, (name, variants) in enumerate(branches):
+        drawn = min(variants, explored.get(name, 0))
+        fills += [2 * number] * (variants - drawn) + [2 * number + 1] * drawn
+    return np.array(fills, dtype=np.int64)
+
+
+def _insert_layouts(tables: EventTables, rules: PageRules, page: CompiledPage) -> None:
+    """How each slate was filled and which shelf stands in which row of it, in layouts whose rows the page has now."""
     shelves = np.array([tables.code(shelf) for shelf in page.page.shelf_names])
-    for number, layout in _layouts(tables, name):
+    for number, layout in _layouts(tables, rules.page):
         rows = row_codes(page, layout.rows or ())
         if layout.rows is UNSET or not _stands_now(page, layout, rows):
             continue
         variant, at = np.nonzero(rows != EMPTY)
-        insert(tables.connection, "arranged_layouts", {"layout": np.array([number])})
+        of_layout = {"layout": np.full(len(rows), number), "variant": np.arange(len(rows))}
+        insert(tables.connection, "fills", {**of_layout, "fill": fills_of(rules, layout)})
         columns = {
             "layout": np.full(len(at), number),
             "variant": variant,

@@ -10,17 +10,17 @@ GROUP BY s.id, s.slot;
 
 CREATE OR REPLACE TABLE shelf_views AS
 SELECT
-    v.id, v.layout, i.segment, i.bin % $parts AS part,
+    v.id, v.layout, i.segment, k.fill, i.bin % $parts AS part,
     CASE
         WHEN NOT l.shelved THEN 'page view of a layout without shelves'
         WHEN coalesce(c.unnamed, 0) > 0 THEN 'page view that does not name the shelf of each slot'
-        WHEN a.layout IS NULL THEN 'page view of a layout with rows that the page does not have now'
+        WHEN k.layout IS NULL THEN 'page view of a layout with rows that the page does not have now'
         WHEN coalesce(c.others, 0) > 0 THEN 'page view with another shelf in a row than its layout has there'
     END AS reason
 FROM views v
 JOIN impressions i ON i.n = v.id
 JOIN layouts l ON l.id = v.layout
-LEFT JOIN arranged_layouts a ON a.layout = v.layout
+LEFT JOIN fills k ON k.layout = v.layout AND k.variant = v.variant
 LEFT JOIN (
     SELECT
         c.id, count(*) FILTER (c.shelf = $unnamed) AS unnamed,
@@ -35,7 +35,7 @@ WHERE v.page = $page AND v.variant >= 0;
 
 CREATE OR REPLACE TABLE shelf_counts AS
 SELECT
-    v.part, v.segment, c.slot, c.item, c.shelf, count(*)::DOUBLE AS impressions,
+    v.part, v.segment, v.fill, c.slot, c.item, c.shelf, count(*)::DOUBLE AS impressions,
     sum(coalesce(o.clicks, 0))::DOUBLE AS clicks
 FROM shelf_views v
 JOIN shelf_cells c ON c.id = v.id
