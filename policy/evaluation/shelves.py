@@ -39,6 +39,8 @@ NAME = "position-based-by-shelf"
 PARTS = 32
 """So many parts of the units are enough to tell how much the estimate varies."""
 FEWEST_PARTS = 8
+LEAST_STRAYS = 0.1
+"""Clicks of a shelf in a row are taken to stray by that deviation at least: shelves that hardly move cannot tell."""
 
 
 class Arrangements(NamedTuple):
@@ -133,9 +135,9 @@ class ShelfEvidence(NamedTuple):
         if estimated.lacking > UNSUPPORTED:
             return _refused(estimated.lacking, _LACKING.format(estimated.lacking, CLIP, UNSUPPORTED))
         without = [part.value(arrangements, shown) for part in self.without]
-        doubt = np.sqrt(self.strays) * self.whole.change(arrangements, shown, _columns_shown(self.page, None))
-        low, high = _bounds(estimated.value, [part.value for part in without], level, doubt * self.whole.served)
-        gain_low, gain_high = _bounds(estimated.gain, [part.gain for part in without], level, doubt)
+        deviation = np.sqrt(self.strays) * self.whole.change(arrangements, shown, _columns_shown(self.page, None))
+        low, high = _bounds(estimated.value, [part.value for part in without], level, deviation * self.whole.served)
+        gain_low, gain_high = _bounds(estimated.gain, [part.gain for part in without], level, deviation)
         gained = estimated.gain, max(-1.0, gain_low), gain_high
         return Estimate(
             NAME, estimated.value, max(0.0, low), high, estimated.size, estimated.lacking, False, "", *gained
@@ -239,7 +241,8 @@ def _strays(page: CompiledPage, counts: ShelfCounts, looked: _Looked) -> float:
     of_slots = looked.in_view[page.row_of, :, page.column_of].T
     expected = (counts.shelf_impressions * of_slots * looked.rates[:, :, page.column_of]).sum(axis=0)
     rows, shelves, _ = page.shape
-    return excess_variance(by_row(page, counts.shelf_clicks.sum(axis=0)), by_row(page, expected), rows + shelves)
+    observed = by_row(page, counts.shelf_clicks.sum(axis=0))
+    return max(LEAST_STRAYS**2, excess_variance(observed, by_row(page, expected), rows + shelves))
 
 
 def _moved(served: Floats, target: Floats) -> Floats:
@@ -260,16 +263,16 @@ def _columns_shown(page: CompiledPage, columns: Indices | None) -> Bools:
     return np.asarray(np.arange(page.shape[2]) < shown[:, :, None])
 
 
-def _bounds(value: float, without: Sequence[float], level: float, doubt: float = 0.0) -> tuple[float, float]:
+def _bounds(value: float, without: Sequence[float], level: float, deviation: float = 0.0) -> tuple[float, float]:
     """The interval of a value, given those without each part: the jackknife of Tukey (1958).
 
-    `doubt` is a deviation that holds for all parts alike, independent of theirs.
+    `deviation` is one that holds for all parts alike, independent of theirs.
     """
     values, size = np.array(without), len(without)
     if not np.isfinite(values).all():
         return -np.inf, np.inf
     below, above = reach_at_one_look((values.mean() - values) * (size - 1) / size, size, level)
-    reach = float(ndtri((1.0 + level) / 2.0)) * doubt
+    reach = float(ndtri((1.0 + level) / 2.0)) * deviation
     return value - float(np.hypot(below, reach)), value + float(np.hypot(above, reach))
 
 

@@ -181,3 +181,17 @@ def test_what_was_served_has_an_interval_that_holds_its_clicks() -> None:
     truth = np.mean([sum(LOOKS[2 * row] * 2 * RATES[shelf] for row, shelf in enumerate(order)) for order in LOGGED])
     assert served.low < truth < served.high
     assert served.high - served.low < 0.05 * truth
+
+
+def test_an_interval_holds_what_shelves_stray_by_as_much_as_is_moved() -> None:
+    some = evidence()
+    few, many = ([[1, 0, 2], *LOGGED[1:]], [[2, 1, 0]] * 4)
+    widths = []
+    for strays in (0.0, 0.1, 0.3):
+        part = some._replace(strays=strays**2)
+        answers = [part.estimate(Arrangements(shares(LOGGED), shares(target))) for target in (LOGGED, few, many)]
+        widths.append([answer.gain_high - answer.gain_low for answer in answers])
+    without, moderate, wide = np.array(widths)
+    assert without[0] == moderate[0] == wide[0]
+    assert (without[1:] < moderate[1:]).all() and (moderate[1:] < wide[1:]).all()
+    assert wide[1] < wide[2]

@@ -119,7 +119,7 @@ def _visit(
     for place in in_view:
         if rng.random() < chances[place]:
             slot, row = page.page.slots[place], page.page.row_names[page.row_of[place]]
-            cell = {"slot": slot, "item": slate[slot], "shelf": rows[row]}
+            cell: dict[str, Any] = {"slot": slot, "item": slate[slot], "shelf": rows[row]}
             events.append(Click(event_id=f"c{number}-{place}", **cell, **common))
     return events
 

@@ -19,11 +19,12 @@ from policy.pages.model.counts import ShelfCounts
 from policy.simulation.pages.world import PageShape
 from reshelf.evaluation.arrangements.answer import answer, is_off
 from reshelf.evaluation.arrangements.question import ArrangementQuestion, check
-from reshelf.evaluation.tables.shelves import ShelfViews
+from reshelf.evaluation.tables.shelves import ShelfViews, fills_of
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.events import Click, Impression
 from schemas.messages.fields import BASELINE
-from schemas.messages.pages import PageRules
+from schemas.messages.layouts import LayoutBranch
+from schemas.messages.pages import Branch, PageRules, PolicyChoice
 from schemas.topics import PAGE_RULES
 from streams.catalog.view import CatalogView
 from tests.reshelf.arranged_logs import ArrangedLog, arranged_log, declared, plain_parts, plain_shares
@@ -210,3 +211,23 @@ def test_an_estimate_of_what_was_served_that_is_surely_off_refuses_the_others(
 ) -> None:
     check_of_served = Estimate("", 1.0, 0.9, 1.1, 10.0, 0.0, False, "", gain, low, high)
     assert is_off(check_of_served) is expected
+
+
+def test_slates_of_exploration_and_of_branches_are_counted_apart() -> None:
+    choice = PolicyChoice(variants=5, exploration_slates=3)
+    rules = declared(LOG.page, policy=choice, branches=[Branch("bold", 0.25, PolicyChoice(variants=2))])
+    layout = LOG.layouts[0]
+    assert fills_of(rules, layout).tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
+    branches = [LayoutBranch("main", "thompson", 0.75, 6), LayoutBranch("bold", "thompson", 0.25, 2)]
+    assert fills_of(rules, msgspec.structs.replace(layout, branches=branches)).tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    with on_disk(LOG.events, LOG.layouts) as evaluator:
+        apart = ShelfViews.of(evaluator.tables, rules, LOG.page)
+        together = ShelfViews.of(evaluator.tables, LOG.rules, LOG.page)
+        counts, whole = apart.counts(), together.counts()
+    assert [(group.segment, group.fill) for group in apart.groups] == [("s0", 0), ("s0", 1), ("s1", 0), ("s1", 1)]
+    for name in ("views", "impressions", "clicks", "shelf_impressions", "shelf_clicks", "placed"):
+        of_groups = getattr(counts, name)
+        assert (of_groups.reshape(2, 2, *of_groups.shape[1:]).sum(axis=1) == getattr(whole, name)).all()
+    content = answered(LOG, ArrangementQuestion("home", declared=True), rules)
+    assert {*content["segments"]} == {"s0", "s1"}
+    assert content["arrangements"][0]["gain"] == pytest.approx(0.0, abs=0.03)

@@ -17,6 +17,7 @@ def test_estimates_are_near_the_truth_or_refused_and_their_intervals_hold() -> N
         assert tally.errors and tally.refused
         assert max(tally.errors) <= 0.03
         assert tally.covered >= 0.93 * len(tally.errors)
+        assert tally.gains_covered >= 0.93 * len(tally.errors)
 
 
 def test_a_log_answers_some_exchanges_and_refuses_others() -> None:

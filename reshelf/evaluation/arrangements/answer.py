@@ -79,10 +79,10 @@ def answer(evaluator: Evaluator, question: ArrangementQuestion) -> dict[str, Any
 
 def _estimates(log: ArrangedLog, asked: Sequence[Arrangement], level: float) -> list[dict[str, Any]]:
     check = log.evidence.estimate(Arrangements(log.shares[SERVED], log.shares[SERVED]), level)
-    unfit = UNCHECKED.format(check.gain, LARGEST_ERROR) if is_off(check) else ""
+    unchecked = UNCHECKED.format(check.gain, LARGEST_ERROR) if is_off(check) else ""
     answers = []
     for arrangement in asked:
-        refused = unfit if arrangement.name != SERVED else ""
+        refused = unchecked if arrangement.name != SERVED else ""
         segments = {name: _estimate(log, arrangement, level, refused, groups) for name, groups in log.segments.items()}
         whole = _estimate(log, arrangement, level, refused)
         answers.append({"arrangement": arrangement.name, **whole, "segments": segments})
