@@ -53,7 +53,8 @@ def test_what_is_free_below_what_is_in_use_goes_back_to_the_machine(
     before = own_memory()
     blocks = [bytes(4_000) for _ in range(20_000)]
     taken_up = own_memory() - before
-    del blocks[: len(blocks) - 1]
+    # Not the last one: it may lie in a gap below others, in a process that has lived for long.
+    blocks = [max(blocks, key=id)]
     assert own_memory() - before > taken_up // 2, "the last block keeps what is below it"
     monkeypatch.setattr(garbage, "REST_S", 0.05)
     garbage.collect_rarely()
