@@ -9,7 +9,7 @@ import numpy as np
 from policy.arrays import Ints
 from reshelf.demo.shop.item import Item
 from reshelf.demo.shop.model import Shop
-from reshelf.demo.shop.pages import FRONT, NO_SHELF, PAGES, SHELVES, WIDTH, PageSpec
+from reshelf.demo.shop.pages import FRONT, PAGES, WIDTH, PageSpec
 from reshelf.demo.shop.passing_tags import NEW, SALE
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
@@ -54,12 +54,13 @@ def page_rules() -> list[PageRules]:
 
 def _front_rules(page: PageSpec) -> PageRules:
     """Shelves that may stand in every row, and for some visitors the order of the merchants."""
-    in_order = [TemplateRow(row, shelves=[shelf.name]) for row, shelf in zip(page.rows, SHELVES, strict=False)]
+    in_order = [TemplateRow(row, shelves=[shelf.name]) for row, shelf in page.in_order.items()]
     return PageRules(
         page.name,
         0,
         shelves=[PageShelf(each.name, each.kind, each.title, SHELF_CANDIDATES[each.name]) for each in page.shelves],
         rows=[PageRow(row, columns=page.columns) for row in page.rows],
+        candidates=CANDIDATES[page.name],
         templates=[PageTemplate(IN_ORDER, in_order)],
         branches=[Branch(IN_ORDER, IN_ORDER_SHARE, PolicyChoice(), IN_ORDER)],
         attribution_window=WINDOW_MS,
@@ -107,23 +108,15 @@ def candidates(rule: Candidates, items: Sequence[Item]) -> list[int]:
 def fallback(shop: Shop) -> Ints:
     """A fixed selection for each page, in the order of the catalog: item rows, pages × slots.
 
-    On a page with shelves each row has the items of one, in the order of the merchants (`fallback_shelves`).
+    On a page with shelves each row has the items of one, in the order of the merchants.
     """
     table = np.full((len(PAGES), WIDTH), -1, dtype=np.int64)
     for number, page in enumerate(PAGES):
-        shelves = [(SHELF_CANDIDATES[shelf.name], page.columns) for shelf in page.shelves[: len(page.rows)]]
+        shelves = [(SHELF_CANDIDATES[shelf.name], page.columns) for shelf in page.in_order.values()]
         begin = 0
         for rule, columns in shelves or [(CANDIDATES[page.name], len(page.slots))]:
             others = [row for row in candidates(rule, shop.items) if row not in table[number]]
             rows = others[:columns]
             table[number, begin : begin + len(rows)] = rows
             begin += columns
-    return table
-
-
-def fallback_shelves() -> Ints:
-    """The numbers of the shelves that the slots of fallbacks are part of, pages × slots, -1 for none."""
-    table = np.full((len(PAGES), WIDTH), NO_SHELF, dtype=np.int64)
-    for number, page in enumerate(PAGES):
-        table[number, : len(page.rows) * page.columns] = np.repeat(np.arange(len(page.rows)), page.columns)
     return table

@@ -64,15 +64,15 @@ class Renderer:
     """What is on the pages now.
 
     `choose` gives variant and slate for a layout and a unit; `units` are the visitors' pseudonyms by number;
-    `fallback` holds item rows for each page, and `shelves` those that their slots are part of (pages × slots).
+    `fallback` holds item rows for each page (pages × slots), whose shelves are in the order of the merchants.
     """
 
-    def __init__(self, choose: Choose, units: Sequence[str], fallback: Ints, shelves: Ints) -> None:
+    def __init__(self, choose: Choose, units: Sequence[str], fallback: Ints) -> None:
         self.layouts: dict[Key, Layout] = {}
         self.lives = Lives()
         self._choose = choose
         self._units = units
-        self._fallback, self._fallback_shelves = fallback, shelves
+        self._fallback = fallback
         self._rows: dict[str, int] = {}
         self._variants: dict[tuple[int, int], tuple[tuple[object, ...], NDArray[np.int16]]] = {}
         self._tables: dict[tuple[int, int], _Table] = {}
@@ -139,7 +139,8 @@ class Renderer:
         return cached
 
     def _new_table(self, page: int, layout: Layout | None) -> _Table:
-        static, static_shelves = self._fallback[page].tolist(), self._fallback_shelves[page].tolist()
+        static = self._fallback[page].tolist()
+        static_shelves = _shelves(page, {row: shelf.name for row, shelf in PAGES[page].in_order.items()})
         if layout is None:
             slates, shelves, branches = [static, static], [static_shelves, static_shelves], [NO_BRANCH] * 2
         else:

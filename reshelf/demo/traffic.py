@@ -17,7 +17,7 @@ import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
 from policy.arrays import Bools, Ints
-from reshelf.demo.catalog import catalog_item, check_declared, fallback, fallback_shelves, page_rules
+from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_rules
 from reshelf.demo.renderer import Choose, Key, Rendered, Renderer
 from reshelf.demo.scores import Delays, Scores, arms, front_arms, unit_bins
 from reshelf.demo.shop.follow_ups import FollowUps
@@ -53,7 +53,7 @@ class Traffic:
         self.rate = rate
         self.choose = choose
         self.units = [f"v{number:06d}-{run}" for number in range(shop.settings.units)]
-        self.renderer = Renderer(choose, self.units, fallback(shop), fallback_shelves())
+        self.renderer = Renderer(choose, self.units, fallback(shop))
         self.scores, self.front_scores = Scores(), Scores()
         self.delays = Delays()
         self.tally = Tally()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from policy.assignment import choose
-from reshelf.demo.catalog import CANDIDATES, candidates, fallback, fallback_shelves
+from reshelf.demo.catalog import CANDIDATES, candidates, fallback
 from reshelf.demo.renderer import Renderer
 from reshelf.demo.shop.model import Shop, ShopSettings, Views
 from reshelf.demo.shop.pages import PAGES
@@ -40,9 +40,7 @@ def layout_of(model: Shop, page: int, segment: str, version: int, **changes: Any
 
 
 def shelf_of(model: Shop) -> Renderer:
-    made = Renderer(
-        choose, [f"u{number}" for number in range(model.settings.units)], fallback(model), fallback_shelves()
-    )
+    made = Renderer(choose, [f"u{number}" for number in range(model.settings.units)], fallback(model))
     made.set_items({item.key: item.row for item in model.items})
     return made
 

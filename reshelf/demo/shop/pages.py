@@ -61,6 +61,11 @@ class PageSpec:
         return tuple(f"row-{number}" for number in range(1, len(self.reach) + 1)) if self.shelves else ()
 
     @property
+    def in_order(self) -> dict[str, ShopShelf]:
+        """Row to shelf in the order of the merchants: the last shelves have none."""
+        return dict(zip(self.rows, self.shelves, strict=False))
+
+    @property
     def slots(self) -> tuple[str, ...]:
         """Slot addresses in rendered order."""
         if self.shelves:
