@@ -228,7 +228,11 @@ def _compare_estimates(front: Front, seeds: int, processes: int) -> None:
 def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, peers: tuple[str, ...]) -> None:
     from bench.decisions.pages import VOWPAL, compare, text_of
 
-    chosen = _chosen((VOWPAL,)) if VOWPAL in peers or ("all" in peers and _is_there(VOWPAL)) else []
+    chosen = _chosen((VOWPAL,)) if VOWPAL in peers or ("all" in peers and _is_installed(VOWPAL)) else []
+    if "all" in peers and not chosen:
+        click.echo(
+            f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
+        )
     content = compare(views, seeds, processes, _say, peers=chosen)
     front.answer(content, text_of(content))
 
@@ -237,7 +241,7 @@ def _chosen(peers: tuple[str, ...]) -> list[str]:
     if "none" in peers:
         return []
     names = [name for name in PEERS if name in peers or "all" in peers]
-    missing = sorted({PEERS[name] for name in names if PEERS[name] and not importlib.util.find_spec(PEERS[name])})
+    missing = sorted({PEERS[name] for name in names if not _is_installed(name)})
     if missing:
         raise click.UsageError(
             f"--peers: {', '.join(missing)} is not installed. `make bench` installs what the peers need; "
@@ -246,12 +250,8 @@ def _chosen(peers: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _is_there(peer: str) -> bool:
-    """Whether what it needs is installed, which is said where it is not."""
-    there = not PEERS[peer] or importlib.util.find_spec(PEERS[peer]) is not None
-    if not there:
-        click.echo(f"{peer} does not take part: {PEERS[peer]} is not installed (`make bench` installs it)", err=True)
-    return there
+def _is_installed(peer: str) -> bool:
+    return not PEERS[peer] or importlib.util.find_spec(PEERS[peer]) is not None
 
 
 def _say(what: str, done: int, total: int) -> None:

@@ -18,6 +18,13 @@ VARIANTS = 16
 CROSSED = "-q si -q sc -q sv --quiet -b 20"
 
 
+def learn_trials(workspace: Workspace, shared: str, action: str, tries: float, clicks: float) -> None:
+    """Learn from equal trials of an action as two examples, whose weights are given as inverses of the probability."""
+    for cost, times in ((-1, clicks), (0, tries - clicks)):
+        if times > 0:
+            workspace.learn([shared, f"0:{cost}:{1.0 / times:.8f} {action}"])
+
+
 class _Vowpal:
     kind = ""
 
@@ -44,10 +51,7 @@ class CbExploreAdf(_Vowpal):
         """Equal trials of a batch are one example; its weight is given as the inverse of the probability."""
         counted = cells(self._feed.trials(feedback))
         for segment, row, tries, clicks in zip(*(column.tolist() for column in counted), strict=True):
-            for cost, times in ((-1, clicks), (0, tries - clicks)):
-                if times:
-                    label = f"0:{cost}:{1.0 / times:.8f} {self._actions[row]}"
-                    self._workspace.learn([f"shared |s s{segment}", label])
+            learn_trials(self._workspace, f"shared |s s{segment}", self._actions[row], tries, clicks)
 
     def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from vowpalwabbit import Workspace
 
+from bench.decisions.peers.vowpal import learn_trials
 from policy.arrays import Codes
 from policy.pages.model.counts import ShelfCounts, by_row
 from policy.simulation.pages.learners import ByRow
@@ -39,11 +40,10 @@ class RowByRow(ByRow):
         starts = np.flatnonzero(self.page.column_of == 0)
         tries, clicked = counts.shelf_impressions[:, :, starts], by_row(self.page, counts.shelf_clicks)
         for segment, shelf, row in np.argwhere(tries > 0).tolist():
-            clicks = float(clicked[segment, shelf, row])
-            for cost, times in ((-1, clicks), (0, float(tries[segment, shelf, row]) - clicks)):
-                if times > 0:
-                    label = f"0:{cost}:{1.0 / times:.8f} |h h{shelf}"
-                    self._workspace.learn([_shared(segment, row), label])
+            cell = segment, shelf, row
+            learn_trials(
+                self._workspace, _shared(segment, row), f"|h h{shelf}", float(tries[cell]), float(clicked[cell])
+            )
 
     def rows(self) -> Codes:
         """See `ByRow`."""
