@@ -32,6 +32,11 @@ class Names(NamedTuple):
     segment: str
     epoch: int
 
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """What decides how shares of slates are rounded."""
+        return self.page, self.segment, str(self.epoch)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items:
@@ -121,7 +126,7 @@ def compose_page(
             sales = None if scores.sales is None else scores.sales * factor[:, None]
             scores = ItemScores(scores.clicks * factor[:, None], sales)
         added = _shelf_scores(page, shelves, choice, names)
-        those = None if rules is None else ItemRules(rules, (names.page, names.segment, str(names.epoch)))
+        those = None if rules is None else ItemRules(rules, names.texts)
         arrangement = arrange(page, scores, added, items.usable, items.hashes, rows, rules=those)
     return _composition(page, items, arrangement, rules, scores.whole)
 
@@ -159,7 +164,7 @@ def declared_page(page: CompiledPage, items: Items, scores: Floats, rules: Compi
 
 
 def _flat(page: CompiledPage, scores: ItemScores, shelves: Shelves, rules: CompiledRules, names: Names) -> Arrangement:
-    filled = fill(scores.whole, shelves.weights[0, 0], rules, (names.page, names.segment, str(names.epoch)))
+    filled = fill(scores.whole, shelves.weights[0, 0], rules, names.texts)
     return Arrangement(np.zeros((len(filled.slates), 1), dtype=np.int32), filled.slates, filled.broken)
 
 

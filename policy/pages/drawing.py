@@ -138,7 +138,7 @@ class _Drawing:
 
     def _begin(self, fixed: Codes, *, free: bool) -> _State:
         rows, shelves, columns = self.page.shape
-        width = self._ruled.rules.placements.allowed.shape[0] if self._ruled else len(self.page.row_of)
+        width = self._ruled.fixed.shape[1] if self._ruled else len(self.page.row_of)
         state = _State(
             rows=np.full((self.variants, rows), EMPTY, dtype=np.int32),
             slates=np.full((self.variants, width), EMPTY, dtype=np.int32),

@@ -13,6 +13,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes, Indices
 from policy.pages.compiled import CompiledPage
 from policy.slates.compiled import BUILT, scan
+from policy.slates.fixing import comparable
 
 NEAR = 3
 """Of a shelf's list, times its columns, are looked at first for items that are left."""
@@ -53,10 +54,9 @@ class Ordered(NamedTuple):
     def of(cls, scores: Floats, hashes: Hashes) -> Ordered:
         """From scores [A, V]."""
         by_hash = np.argsort(hashes, kind="stable")
-        # What is not a number counts as minus infinity, and infinity as a number.
-        comparable = np.minimum(np.fmax(scores[by_hash].T, -np.inf), np.finfo(np.float64).max)
-        order = np.argsort(-comparable, axis=1, kind="stable")
-        return cls(by_hash[order], np.take_along_axis(comparable, order, axis=1))
+        ordered = comparable(scores[by_hash])
+        order = np.argsort(-ordered, axis=1, kind="stable")
+        return cls(by_hash[order], np.take_along_axis(ordered, order, axis=1))
 
     def among(self, mask: Bools, most: int) -> tuple[Codes, Floats]:
         """The best of the items in bool[A], at most so many, int32[V, N], with their scores; -1 for none."""
