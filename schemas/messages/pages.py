@@ -272,6 +272,11 @@ class PageRules(Struct, frozen=True):
         return self.template if branch is None or branch.template is UNSET else branch.template
 
     @property
+    def row_of(self) -> dict[str, str]:
+        """In which row each slot is; nothing on a flat page."""
+        return {slot: row.name for row in self.rows or () for slot in row.slot_names}
+
+    @property
     def has_shelves(self) -> bool:
         """Whether shelves stand in its rows; if not, it is a flat list of slots."""
         return self.rows is not UNSET

@@ -186,7 +186,7 @@ def _shelf_shares(layout: Layout, page: Page) -> dict[str, dict[str, float]]:
     for shelf in () if page.rules.shelves is UNSET else page.rules.shelves:
         for item in page.candidates.by_shelf.get(shelf.name, ()):
             shares.setdefault(item, {})[shelf.name] = 0.0
-    row_of = {slot: row.name for row in page.rules.rows or () for slot in row.slot_names}
+    row_of = page.rules.row_of
     for slate, rows, chance in zip(layout.slates, layout.rows or (), slate_chances(layout), strict=False):
         for slot, item in slate.items():
             shares[item][rows[row_of[slot]]] += chance

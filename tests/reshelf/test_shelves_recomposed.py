@@ -55,7 +55,7 @@ ITEM_RULES: list[Rule] = [
     Exposure(name="seen", match=Match(items=["i3"]), least=0.5),
     Sponsored(name="paid", match=Match(tags=["sale"]), slot="right", impressions=10),
 ]
-ROW_OF = {slot: row.name for row in RULES.rows or [] for slot in row.slot_names}
+ROW_OF = RULES.row_of
 
 
 def catalog_of(rules: PageRules = RULES) -> CatalogView:

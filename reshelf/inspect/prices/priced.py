@@ -15,6 +15,7 @@ import numpy as np
 
 from policy.assignment import epoch_of, slate_chances
 from policy.model.priors import interest_variance
+from policy.pages.published import SegmentShelves
 from policy.prices.earnings import Draws, Earnings, Knowledge, errors_of
 from policy.prices.looks import ShelfLooks
 from policy.prices.places import Crowding, Places, Slate, looks, places_of, shelf_places_of
@@ -96,9 +97,10 @@ class _Slates:
     def __init__(self, page: Page, those: Circumstances) -> None:
         self._those = those
         self._counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
-        knowledge = _knowledge(page, those, self._counts)
-        self._row_of = {slot: row.name for row in page.rules.rows or () for slot in row.slot_names}
-        self.draws = Draws(knowledge, _shelf_looks(page, knowledge))
+        shelves = page.segment_shelves(those.segment)
+        knowledge = _knowledge(page, those, self._counts, shelves)
+        self._row_of = page.rules.row_of
+        self.draws = Draws(knowledge, _shelf_looks(page, knowledge, shelves) if shelves else None)
         self._crowding = _crowding(knowledge.statistics)
 
     def layouts(self, page: Page) -> Sequence[Layout]:
@@ -118,11 +120,10 @@ class _Slates:
         return places_of(((slate, share) for slate, _, share in slates), self._crowding)
 
 
-def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Knowledge:
+def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts, shelves: SegmentShelves | None) -> Knowledge:
     """Orders are looked at even where layouts do not go by them."""
     settings = those.settings
     valued = settings if settings.sale_value else settings.changed(sale_value=1.0)
-    shelves = page.segment_shelves(those.segment)
     statistics = statistics_of(those.segment, those.state, page, valued, counts, shelves)
     counted = any(counts.conversions[traffic].any() for traffic in (Traffic.LEARNED, Traffic.HOLDOUT))
     categories = [page.items[item].category if item in page.items else "" for item in page.candidates.items]
@@ -139,11 +140,8 @@ def _crowding(statistics: Statistics) -> Crowding | None:
     return Crowding(dict(zip(statistics.items, alike.codes.tolist(), strict=True)), alike.factor)
 
 
-def _shelf_looks(page: Page, knowledge: Knowledge) -> ShelfLooks | None:
-    """Looks at slots under shelves, whatever rules are in force; None on a flat page."""
-    shelves = page.segment_shelves(knowledge.segment)
-    if shelves is None:
-        return None
+def _shelf_looks(page: Page, knowledge: Knowledge, shelves: SegmentShelves) -> ShelfLooks:
+    """Looks at slots under shelves, whatever rules are in force."""
     compiled, names = page.compiled(knowledge.segment, 0), (knowledge.page, knowledge.segment)
     return ShelfLooks(compiled, shelves, names, errors_of(knowledge))
 
