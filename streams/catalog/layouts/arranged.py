@@ -53,7 +53,7 @@ class PublishedRows:
         The same rules that shelves are chosen by are in force for the segment then.
         """
         same = (self.rules_version, self.epoch) == (rules.version, epoch)
-        alike = are_in_force_alike(rules, segment, self.decided_at, now_ms)
+        alike = _are_in_force_alike(rules, segment, self.decided_at, now_ms)
         return same and alike and not is_over(views, self.arranged.views)
 
     def codes(self, page: CompiledPage) -> Codes:
@@ -61,7 +61,7 @@ class PublishedRows:
         return row_codes(page, _decode_rows(self.encoded))
 
 
-def are_in_force_alike(rules: PageRules, segment: str, then_ms: int, now_ms: int) -> bool:
+def _are_in_force_alike(rules: PageRules, segment: str, then_ms: int, now_ms: int) -> bool:
     """Whether the same of the rules that shelves are chosen by are in force for a segment at both times."""
     choosing = [rule for rule in rules.rules if isinstance(rule, CHOOSING)]
     return all(in_force(rule, segment, then_ms) == in_force(rule, segment, now_ms) for rule in choosing)

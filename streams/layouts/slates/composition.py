@@ -77,9 +77,8 @@ class ShelfComposer:
         scores = baseline_scores(statistics) * self._bound.score_factor
         self._baseline = declared_page(self._page, self._items, scores, self._bound)
         now = page.rules, names.segment, names.epoch, views, now_ms
-        holds = published is not None and published.holds(*now)
-        self._standing = published if holds else None
-        self._fixed = published.codes(self._page) if published and holds else None
+        self._standing = published if published and published.holds(*now) else None
+        self._fixed = self._standing.codes(self._page) if self._standing else None
         self._used = 0
 
     def __call__(self, choice: PolicyChoice, template: str) -> Composition:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from msgspec import UNSET
-
 from policy.assignment import epoch_of
 from policy.pages.compiled import CompiledPage
 from policy.pages.holding import broken
 from policy.pages.model.factors import FactorInterval
-from policy.pages.period import is_over, length
+from policy.pages.period import length
 from policy.pages.published import SegmentShelves
 from policy.pages.rules import LeastExposure, MostOfKind, NotAbove, NotBelow, ShelfRule, label
 from schemas.messages.layouts import Layout
 from schemas.messages.parameters import Factor, ShelvesFit
-from streams.catalog.layouts.arranged import are_in_force_alike, row_codes
+from streams.catalog.layouts.arranged import PublishedRows, row_codes
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import weights
@@ -222,22 +220,21 @@ def _period(
     segment: str, state: KeyState, page: Page, settings: LayoutSettings, published: Layout | None, now_ms: int
 ) -> Period | None:
     """None where the segment has no layout of its own, or where all visitors get the baseline."""
-    if published is None or published.arranged is UNSET or published.segment != segment:
+    standing = PublishedRows.of(published) if published and published.segment == segment else None
+    if standing is None:
         return None
     counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
     tables = counted_tables(segment, state, page)
     counts.move_to(tables, weights(tables, settings.half_life_ms))
-    arranged = published.arranged
+    arranged = standing.arranged
     epoch = epoch_of(now_ms, page.rules.page, segment, settings.epoch_ms)
-    same = (published.rules_version, published.epoch) == (page.rules.version, epoch.number)
-    alike = are_in_force_alike(page.rules, segment, published.decided_at, now_ms)
     return Period(
         version=arranged.version,
         since=arranged.views,
         views=counts.views,
         until=arranged.views + length(arranged.views),
         epoch_end=epoch.end_ms,
-        over=not (same and alike) or is_over(counts.views, arranged.views),
+        over=not standing.holds(page.rules, segment, epoch.number, counts.views, now_ms),
     )
 
 
