@@ -22,6 +22,7 @@ from streams.settings import KafkaSettings
 from tests.delivery import flush
 from tests.reshelf.arranged_logs import arranged_log, plain_parts, plain_shares
 from tests.reshelf.decision_logs import NOW
+from tests.reshelf.environments import use_servers
 from tests.streams.layout_inputs import item
 from tests.streams.namespaces import make_namespace
 
@@ -48,9 +49,7 @@ def shop(
     produce(kafka, LAYOUTS_HISTORY, zip(keys, LOG.layouts, strict=True))
     for topic, kind in ((IMPRESSIONS, Impression), (CLICKS, Click)):
         produce(kafka, topic, ((event.unit.encode(), event) for event in LOG.events if type(event) is kind))
-    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
-    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
-    monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)
+    use_servers(monkeypatch, broker, redis_url, prefix)
     return kafka
 
 

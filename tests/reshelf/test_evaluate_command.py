@@ -28,6 +28,7 @@ from streams.kafka.clients import confluent_producer_config
 from streams.settings import FoldSettings, KafkaSettings
 from tests.delivery import flush
 from tests.reshelf.decision_logs import EVENTS, ITEMS, LAYOUTS, NOW, SLOTS, Kinds, joined
+from tests.reshelf.environments import use_servers
 from tests.reshelf.plain_evaluation import rows
 from tests.streams.layout_inputs import item
 from tests.streams.namespaces import make_namespace
@@ -58,9 +59,7 @@ def shop(
             key = encode_key(topic, "home", "cooks") if topic is LAYOUTS_HISTORY else name.encode()
             producer.produce(prefix + topic.name, encode(message), key, timestamp=NOW)
     flush(producer)
-    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
-    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
-    monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)
+    use_servers(monkeypatch, broker, redis_url, prefix)
     return kafka
 
 
