@@ -79,7 +79,7 @@ class Tier:
         return requests.get(self.address + path, cookies=cookies, timeout=10)
 
     def post(self, path: str, content: Any, unit: str = "unit-1") -> requests.Response:
-        return requests.post(self.address + path, json=content, cookies={"unit": quote(unit)}, timeout=20)
+        return requests.post(self.address + path, json=content, cookies={"unit": quote(unit)}, timeout=120)
 
     def records(self, topic: Topic) -> list[Message]:
         with reader(self.kafka) as consumer:
@@ -146,7 +146,7 @@ def tier(
             yield Tier(f"http://127.0.0.1:{port}", kafka)
         finally:
             process.send_signal(signal.SIGTERM)
-            status = process.wait(20)
+            status = process.wait(120)
     assert status in (0, -signal.SIGTERM)
 
 
@@ -191,7 +191,7 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
     ]
     for wrong in ([event("view")], {"no": "list"}, [3], *times):
         assert tier.post("/events", wrong).status_code == 400
-    assert requests.post(f"{tier.address}/events", json=[seen], timeout=20).status_code == 400, "no cookie"
+    assert requests.post(f"{tier.address}/events", json=[seen], timeout=120).status_code == 400, "no cookie"
     check_returns(tier)
     check_events(tier)
 
@@ -217,7 +217,7 @@ def check_returns(tier: Tier) -> None:
     token = {"Authorization": f"Bearer {TOKEN}"}
 
     def send(report: Any, headers: dict[str, str]) -> int:
-        return requests.post(f"{tier.address}/returns", json=report, headers=headers, timeout=20).status_code
+        return requests.post(f"{tier.address}/returns", json=report, headers=headers, timeout=120).status_code
 
     assert send(returned, {}) == send(returned, {"Authorization": "Bearer another"}) == 403
     assert send(returned | {"order_id": "o-2"}, token) == 404

@@ -143,7 +143,7 @@ def test_servers_end_with_a_terminated_command() -> None:
         assert holder.stdout is not None
         host, port = holder.stdout.readline().split(":")
         holder.terminate()
-        assert holder.wait(30) == 143
+        assert holder.wait(120) == 143
     with socket.socket() as probe:
         assert probe.connect_ex((host, int(port))) != 0
 

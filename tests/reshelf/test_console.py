@@ -284,12 +284,12 @@ def test_it_waits_for_a_broker_that_is_away_at_its_start(
         threading.Thread(target=forward, args=(away, broker), daemon=True).start()
         until(lambda: "The console is at" in log.read_text(), child)
         child.terminate()
-        assert child.wait(60.0) == 0
+        assert child.wait(120) == 0
     nowhere = as_environment(settings.changed(kafka={"bootstrap": f"127.0.0.1:{free_port()}"}))
     with process(command, log := tmp_path / "log-2", nowhere) as child:
         until(lambda: "Waiting" in log.read_text(), child)
         child.terminate()
-        assert child.wait(60.0) == 0
+        assert child.wait(120) == 0
 
 
 def until(condition: Callable[[], bool], child: Any, wait_s: float = 60.0) -> None:

@@ -78,7 +78,7 @@ def shop(broker: str, redis_url: str, prefix: str) -> Iterator[str]:
         yield address
     finally:
         demo.terminate()
-        demo.wait(30)
+        demo.wait(120)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_it_ends_by_itself_with_one_object() -> None:
 def test_item_texts_are_encoded_where_that_can_be_done() -> None:
     demo = start("--encoder", "--seconds", "1")
     if importlib.util.find_spec("torch") is None:
-        assert demo.wait(60) == 2
+        assert demo.wait(120) == 2
         assert "reshelf[encoders]" in demo.communicate()[1]
         return
     with_workers(demo, "encoder")

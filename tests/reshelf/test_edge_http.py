@@ -62,7 +62,7 @@ def running(parts: Parts) -> Iterator[int]:
             yield listener.getsockname()[1]
         finally:
             edge.should_exit = True
-            thread.join(20)
+            thread.join(120)
 
 
 def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
@@ -171,7 +171,7 @@ def served(broker: str, prefix: str, make_topics: Callable[..., None]) -> Iterat
         yield address, kafka
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(120)
         process.stdout.close()
 
 

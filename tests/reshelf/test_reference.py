@@ -63,7 +63,7 @@ def completed(line: str) -> list[str]:
     """What the tab key offers at the end of a line."""
     asked = {"_RESHELF_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
     command = [sys.executable, "-c", "from reshelf.cli.main import main; main()"]
-    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=120, check=True)
     return [one.partition(",")[2] for one in done.stdout.splitlines()]
 
 
@@ -78,8 +78,8 @@ def test_the_tab_key_completes_commands_options_and_values() -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_what_is_printed_for_a_shell_is_a_script_of_it(shell: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "reshelf", "completion", shell], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-m", "reshelf", "completion", shell], capture_output=True, text=True, timeout=120, check=True
     )
     assert f"_RESHELF_COMPLETE={shell}_complete" in done.stdout
     if (program := shutil.which(shell)) is not None:
-        subprocess.run([program, "-n"], input=done.stdout, text=True, timeout=30, check=True)
+        subprocess.run([program, "-n"], input=done.stdout, text=True, timeout=120, check=True)

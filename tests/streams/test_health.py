@@ -81,7 +81,7 @@ def worker(role: str, port: int, broker: str, prefix: str, redis_url: str, token
         yield
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(120)
 
 
 @pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])

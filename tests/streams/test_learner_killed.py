@@ -57,7 +57,7 @@ def test_state_survives_a_kill(
     finally:
         for worker in workers:
             worker.terminate()
-        statuses = sorted(worker.wait(20) for worker in workers)
+        statuses = sorted(worker.wait(120) for worker in workers)
     assert statuses == [-9, 0]
     plain = PlainFold(FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0))
     for tp, records in read_all(settings, TOPICS).items():
