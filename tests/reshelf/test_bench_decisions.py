@@ -29,6 +29,7 @@ from policy.simulation.race import Course, opened
 from policy.simulation.shop import Feedback, Shape
 from policy.simulation.shops import SHOPS
 from reshelf.cli.main import run
+from tests.all_tests import if_all
 
 KEYS = ("with_embeddings", "without_embeddings")
 FEW = ["--seeds", "2", "--tuning-seeds", "1", "--segments", "4", "--items", "20"]
@@ -206,6 +207,7 @@ def test_one_value_says_nothing_of_its_spread() -> None:
     assert mean_of([3.0]) == (3.0, -np.inf, np.inf)
 
 
+@if_all
 def test_renewals_are_compared_in_the_same_shops(capsys: pytest.CaptureFixture[str]) -> None:
     shop = ["--segments", "2", "--items", "20", "--shop", "ours", "--views", "600", "--seeds", "2"]
     assert run(["bench", "decisions", "--json", "--renewals", *shop]) == 0

@@ -139,7 +139,7 @@ def test_visitors_click_on_what_they_saw_and_buy_what_they_clicked_on() -> None:
         assert {one.item for one in view.slots} <= candidates[number_in(view.page)]
 
 
-@pytest.mark.long
+@if_all
 def test_each_part_tells_the_same_figures(
     monkeypatch: pytest.MonkeyPatch, broker: str, redis: Redis, redis_url: str, prefix: str
 ) -> None:

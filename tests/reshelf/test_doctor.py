@@ -250,8 +250,8 @@ def test_a_state_that_nobody_works_on_is_told(any_broker: str, redis: Redis, red
     assert not state.detail.startswith("0 ")
 
 
-def test_layouts_that_expired_are_told(any_broker: str, redis_url: str, prefix: str, redis: Redis) -> None:
-    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
+def test_layouts_that_expired_are_told(broker: str, redis_url: str, prefix: str, redis: Redis) -> None:
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix, partitions=1)
     settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url))
     apply(kafka)
     worked_on(settings, redis)

@@ -26,12 +26,14 @@ from streams.metrics import exposition
 from streams.settings import HealthSettings, KafkaSettings, RedisSettings
 from streams.transport import reader
 from streams.transport.health import HealthServer, Vitals
+from tests.all_tests import if_all
 from tests.deadline import Deadline
 from tests.streams.logs import example_log
 from tests.streams.test_learner import Running, drained, publish
 
 WAIT_S = 90.0
 TOKEN = "a-token-of-some-length"
+ROLES = ["learner", *(pytest.param(role, marks=if_all) for role in ("attribution", "layouts"))]
 
 
 def asked(port: int, path: str, token: str = TOKEN) -> tuple[int, dict[str, Any]]:
@@ -84,7 +86,7 @@ def worker(role: str, port: int, broker: str, prefix: str, redis_url: str, token
         child.wait(120)
 
 
-@pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
+@pytest.mark.parametrize("role", ROLES)
 def test_a_worker_is_ready_once_it_works_and_not_while_redis_is_away(
     role: str, broker: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -118,7 +120,7 @@ def test_a_worker_that_waits_for_redis_is_live_and_starting(
         assert asked(port, "/live")[0] == 200
 
 
-@pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
+@pytest.mark.parametrize("role", ROLES)
 def test_a_worker_with_nothing_to_read_is_not_ready_while_kafka_is_away(
     role: str, redis_url: str, prefix: str, make_topics: Callable[..., None]
 ) -> None:

@@ -140,10 +140,10 @@ def test_without_lives_half_its_life_renews_what_did_not_change(broker: str, ope
 
 
 def test_what_does_not_change_is_not_published_again_and_lasts_as_long_as_its_worker(
-    any_broker: str, open_shop: Callable[..., Shop]
+    broker: str, open_shop: Callable[..., Shop]
 ) -> None:
     ttl_ms = 8_000
-    shop = open_shop(any_broker, ttl_ms=ttl_ms)
+    shop = open_shop(broker, ttl_ms=ttl_ms)
 
     def good() -> int:
         """How many layouts renderers may show."""
