@@ -15,6 +15,7 @@
   script for each batch
 - `rules`: whether the interval of a rule's price holds what the rule truly costs: random rules in
   simulated shops
+- `shelf_rules`: the same on simulated pages with shelves
 - `shares`: how visitors share themselves out: few names have most of them
 - `shop`: what a shop of some size takes: each part of Reshelf in a state, a catalog and traffic of
   that size

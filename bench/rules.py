@@ -29,11 +29,12 @@ OF_A_SHOP = 5
 
 @dataclass(frozen=True, slots=True)
 class RulesPlan:
-    """How many rules are priced, in shops of which kind, after how many page views."""
+    """How many rules are priced, in shops of which kind, or on a `page` with shelves, after how many page views."""
 
     rules: int = 200
     seed: int = 1
     shop: str = "ours"
+    page: str = ""
     views: int = 10_000
     segments: int = 4
     items: int = 100

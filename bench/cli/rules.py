@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bench.options import machine
+from policy.simulation.pages.world import PAGES
 from policy.simulation.shops import SHOPS
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
@@ -19,6 +20,9 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
     "--shop", type=click.Choice(list(SHOPS)), default="ours", show_default=True, help="In which kind of shop."
 )
 @click.option(
+    "--page", type=click.Choice(list(PAGES)), help="On which kind of page with shelves, in place of a shop's."
+)
+@click.option(
     "--views",
     type=click.IntRange(1_000),
     default=10_000,
@@ -27,36 +31,40 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random numbers.")
 @click.pass_obj
-def rules(front: Front, rules: int, shop: str, views: int, seed: int) -> None:
+def rules(front: Front, rules: int, shop: str, page: str | None, views: int, seed: int) -> None:
     """Price random rules in simulated shops, and compare their prices with what they truly cost.
 
     A rule's price is what `reshelf rules preview` tells: how many clicks a page view has more or fewer, with a
     95 % interval. `coverage` is the share of intervals that hold the truth, and should be about
     95 %. `error` is the root mean square of prices' errors, `bias` their mean and `width` that of
-    intervals, all as shares of the clicks that a page view has without the rule. Needs neither broker nor
-    Redis, and takes about a minute.
+    intervals, all as shares of the clicks that a page view has without the rule. With
+    `--page` rules are about shelves, too. Needs neither broker nor Redis, and takes a minute or two.
 
     Example: reshelf bench rules --rules 50
     """
     from bench.rules import RulesPlan, prices, summary
+    from bench.shelf_rules import shelf_prices
 
-    plan = replace(RulesPlan(), rules=rules, shop=shop, views=views, seed=seed)
+    plan = replace(RulesPlan(), rules=rules, shop=shop, page=page or "", views=views, seed=seed)
+    priced = shelf_prices if page else prices
     with click.progressbar(length=rules, label="rules", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        figures = summary(prices(plan, lambda: bar.update(1)))
-    content = {"machine": machine(), "shop": shop, "views": views, **figures}
+        figures = summary(priced(plan, lambda: bar.update(1)))
+    where = {"page": page} if page else {"shop": shop}
+    content = {"machine": machine(), **where, "views": views, **figures}
     front.answer(content, _text(content))
 
 
 def _text(content: dict[str, Any]) -> str:
+    where = f"on pages like {content['page']!r}" if "page" in content else f"in shops like {content['shop']!r}"
     lines = [
-        f"{content['rules']} rules in shops like {content['shop']!r} after {content['views']:,} page views: "
+        f"{content['rules']} rules {where} after {content['views']:,} page views: "
         f"95 % intervals hold the true cost of {content['coverage']:.1%}",
         f"error {content['error']:.2%} of a page's clicks, bias {content['bias']:+.2%}, "
         f"intervals {content['width']:.1%} wide",
-        f"{'kind':<10} {'rules':>5} {'coverage':>9} {'true cost':>10} {'price':>8}",
+        f"{'kind':<13} {'rules':>5} {'coverage':>9} {'true cost':>10} {'price':>8}",
     ]
     lines += [
-        f"{kind:<10} {row['rules']:>5} {row['coverage']:>9.1%} {row['cost']:>+10.2%} {row['price']:>+8.2%}"
+        f"{kind:<13} {row['rules']:>5} {row['coverage']:>9.1%} {row['cost']:>+10.2%} {row['price']:>+8.2%}"
         for kind, row in content["kinds"].items()
     ]
     return "\n".join(lines)

@@ -21,13 +21,17 @@ from policy.prices.places import Places
 from policy.slates.composition import Statistics
 from policy.slates.sampling import CLICK_STAGES, SALE_STAGES, beta_draws, normals
 
+EXPECTED_ERROR = 0.15
+"""Relative error of what is expected of all items that are hardly shown: they are not quite like those that are."""
+
 
 class Knowledge(NamedTuple):
     """What is known of the items of a page and segment.
 
     `categories` are theirs, and `variance` is the relative variance of what features let expect
     (`policy.model.priors.interest_variance`).  `slot_clicks`, float64[S], are the clicks that looks at each slot were
-    fitted from.  `sales` is what is known of orders, None where none are counted.
+    fitted from.  `sales` is what is known of orders, None where none are counted.  `placed`, float64[A, H], is how
+    often items were on shelves, on a page that has some.
     """
 
     page: str
@@ -37,6 +41,7 @@ class Knowledge(NamedTuple):
     variance: float
     slot_clicks: Floats
     sales: ClickValue | None = None
+    placed: Floats | None = None
 
 
 class Earnings(NamedTuple):
@@ -77,6 +82,7 @@ class Draws:
         self._rows = {item: row for row, item in enumerate(knowledge.statistics.items)}
         self._places: dict[str, int] = {}
         self._drawn = [np.zeros((0, DRAWS)) for _ in range(1 if knowledge.sales is None else len(Earnings._fields))]
+        self._looked_at_more = np.zeros((0, DRAWS))
         self.looks: Looks = looks or SlotLooks(
             knowledge.statistics.slots, knowledge.statistics.examination, errors_of(knowledge)
         )
@@ -91,10 +97,19 @@ class Draws:
         for (item, place), share in places.items():
             weights[self._places[item], columns[place]] = share
         looks, bought = self.looks.draws(cells), self.looks.orders(cells)
-        clicked = weights @ looks
-        ordered = clicked if bought is None else weights @ (looks * bought)
+        clicked = self._clicked(weights, looks)
+        ordered = clicked if bought is None else self._clicked(weights, looks * bought)
         clicks, *sales = self._drawn
         return Earnings((clicked * clicks).sum(axis=0), *((ordered * drawn).sum(axis=0) for drawn in sales))
+
+    def _clicked(self, weights: Floats, looks: Floats) -> Floats:
+        """Draws of looks at items [N, D] from `weights` [N, C] and looks at places [C, D].
+
+        What is counted are clicks, looks times likes: an item that was looked at more than is believed is liked less,
+        so what stays where it was brings what it brought, however little is known of looks there.
+        """
+        believed = looks.mean(axis=1, keepdims=True)
+        return np.asarray(weights @ looks - (weights @ believed) * self._looked_at_more)
 
     def _draw(self, items: Sequence[str]) -> None:
         """Where items' own clicks are few, their rates come from their features, and an error of these is that of a
@@ -104,20 +119,38 @@ class Draws:
         statistics, beta = knowledge.statistics, knowledge.statistics.posterior()
         a, b, prior = beta.a[at], beta.b[at], np.broadcast_to(statistics.prior.strength, beta.a.shape)[at]
         clicks = beta_draws(a, b, self._normals(CLICK_STAGES, statistics.hashes[at]))
-        variance = np.sqrt(knowledge.variance) * np.minimum(prior / (a + b), 1.0)
-        clicks += (a / (a + b) * variance)[:, None] * self._shared(at)
+        expected = a / (a + b) * np.minimum(prior / (a + b), 1.0)
+        errors = np.sqrt(knowledge.variance) * self._shared(at) + EXPECTED_ERROR * self._of_all()
+        clicks += expected[:, None] * errors
         drawn = [clicks]
         if knowledge.sales is not None:
             buying, z = knowledge.sales.buying, self._normals(SALE_STAGES, statistics.hashes[at])
             orders = clicks * beta_draws(buying.a[at], buying.b[at], z[:2])
             paid = np.maximum(0.0, knowledge.sales.amount[at, None] + z[2] * knowledge.sales.error[at, None])
             drawn += [orders, orders * paid]
+        more = self._more_than_believed(at, prior / (a + b))
+        self._looked_at_more = np.concatenate([self._looked_at_more, more])
         self._drawn = [np.concatenate(pair) for pair in zip(self._drawn, drawn, strict=True)]
         self._places |= {item: len(self._places) + number for number, item in enumerate(items)}
+
+    def _more_than_believed(self, at: Indices, prior: Floats) -> Floats:
+        """How much more items were looked at than is believed, [N, D], as far as what is known of them is counted.
+
+        The share `prior` [N] of it is not.
+        """
+        statistics, placed = self._knowledge.statistics, self._knowledge.placed
+        looked_at = np.asarray(statistics.impressions[at] * statistics.examination, dtype=np.float64)
+        more = self.looks.counted(looked_at, None if placed is None else placed[at]) - 1.0
+        return np.asarray(np.maximum(1.0 - prior, 0.0)[:, None] * more)
 
     def _normals(self, stages: Sequence[str], hashes: Hashes) -> Floats:
         names = self._knowledge.page, self._knowledge.segment, hashes
         return np.stack([normals(*names, f"earnings {stage}", DRAWS, 0) for stage in stages])
+
+    def _of_all(self) -> Floats:
+        """A standard normal for all items together, float64[1, D]."""
+        (drawn,) = self._normals(["expected"], arm_hashes([""]))
+        return np.asarray(drawn)
 
     def _shared(self, at: Indices) -> Floats:
         """A standard normal for each category, for each of its items, float64[A, D]."""

@@ -17,6 +17,8 @@ from policy.slates.sampling import factor_draws, normals
 DRAWS = 2_000
 LEAST_ERROR = 0.06
 """Relative error of looks at a slot, however many its clicks: so far do logs of a policy tell looks from likes."""
+LEAST_SHELF_ERROR = 0.2
+"""The same of what a shelf adds: it is told from what its items bring only by items that stood on others, too."""
 PRIOR_CLICKS = 10.0
 """Clicks that what is assumed of looks at a slot weighs as much as."""
 
@@ -41,6 +43,13 @@ class Looks(Protocol):
         """What orders of a click are multiplied by at each place, [N, D]; None where they are the same everywhere."""
         ...
 
+    def counted(self, looked_at: Floats, placed: Floats | None) -> Floats:
+        """How much more items were looked at, by draws, than is believed, as factors [N, D].
+
+        `looked_at` [N, S] is how often they were by slot, `placed` [N, H] how often they were on shelves.
+        """
+        ...
+
 
 def slot_errors(page: str, segment: str, slots: Sequence[str], clicks: Floats) -> Floats:
     """Draws of how far looks at slots are from what was fitted from so many clicks [S], as factors [S, D]."""
@@ -53,7 +62,7 @@ class SlotLooks:
     """Looks at the slots of a flat page, with this `examination` [S] and draws of its errors [S, D]."""
 
     def __init__(self, slots: Sequence[str], examination: Floats, errors: Floats) -> None:
-        self._slots = slots
+        self._slots, self._errors = slots, errors
         self._draws = examination[:, None] * errors
         self.curve: Mapping[str, float] = dict(zip(slots, examination.tolist(), strict=True))
 
@@ -67,6 +76,10 @@ class SlotLooks:
 
     def orders(self, cells: Sequence[str]) -> None:
         """An order is worth the same in all slots."""
+
+    def counted(self, looked_at: Floats, placed: Floats | None) -> Floats:
+        """As slots were."""
+        return _mixed(looked_at, self._errors)
 
 
 class ShelfLooks:
@@ -83,7 +96,10 @@ class ShelfLooks:
         rows, count, _ = page.shape
         believed = shelves.shelves
         means, variances = believed.factors
-        self._factors = factor_draws(means, variances + LEAST_ERROR**2, self._normals("earnings shelf", page.hashes))
+        self._factors = factor_draws(
+            means, variances + LEAST_SHELF_ERROR**2, self._normals("earnings shelf", page.hashes)
+        )
+        self._believed = means
         in_row = self._normals("earnings row", arm_hashes(page.page.row_names))
         self._errors = errors * np.exp(LEAST_ERROR * in_row)[page.row_of]
         means, variances = (part.ravel() for part in believed.spots)
@@ -119,7 +135,21 @@ class ShelfLooks:
         """What shelves add to orders per click."""
         return None if self._orders is None else self._orders[self._numbers(cells)[1]]
 
+    def counted(self, looked_at: Floats, placed: Floats | None) -> Floats:
+        """As slots and shelves were."""
+        by_slot = _mixed(looked_at, self._errors)
+        if placed is None:
+            return by_slot
+        return np.asarray(by_slot * _mixed(placed, self._factors / self._believed[:, None]))
+
     def _numbers(self, cells: Sequence[str]) -> tuple[Indices, Indices]:
         pairs = [self._places[cell] for cell in cells]
         at_slots, of_shelves = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         return at_slots, of_shelves
+
+
+def _mixed(weights: Floats, draws: Floats) -> Floats:
+    """Means of draws [K, D] by weights [N, K]; 1 where nothing weighs."""
+    total = weights.sum(axis=1, keepdims=True)
+    mixed = weights @ draws
+    return np.asarray(np.divide(mixed, total, out=np.ones_like(mixed), where=total > 0.0))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.rules import RulesPlan, prices, summary
+from bench.shelf_rules import shelf_prices
 from policy.model.posteriors import Beta, Prior
 from policy.model.reward import ClickValue
 from policy.prices.earnings import Draws, Earnings, Knowledge, interval_of
@@ -105,6 +106,14 @@ def test_intervals_hold_what_random_rules_cost() -> None:
     figures = summary(rows)
     assert figures["rules"] == 15 and figures["coverage"] >= 0.8
     assert {row.kind for row in rows} == set(figures["kinds"])
+    assert abs(figures["bias"]) < figures["width"]
+
+
+def test_intervals_hold_what_random_rules_cost_on_a_page_with_shelves() -> None:
+    rows = shelf_prices(RulesPlan(rules=15, page="main", views=2_000, segments=2, items=60))
+    figures = summary(rows)
+    assert figures["rules"] == 15 and figures["coverage"] >= 0.8
+    assert {row.kind for row in rows} & {"shelf-pin", "not-above", "not-below", "most-of-kind"}
     assert abs(figures["bias"]) < figures["width"]
 
 

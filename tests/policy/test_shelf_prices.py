@@ -13,7 +13,7 @@ from policy.pages.composition import Shelves
 from policy.pages.declaration import Row, Shelf, ShelfPage
 from policy.pages.published import SegmentShelves
 from policy.prices.earnings import Draws, Knowledge, errors_of
-from policy.prices.looks import ShelfLooks
+from policy.prices.looks import LEAST_SHELF_ERROR, ShelfLooks
 from policy.prices.places import looks, place_under, shelf_places_of
 from policy.slates.composition import Statistics
 
@@ -62,12 +62,22 @@ def test_what_is_not_known_of_a_shelf_is_not_known_of_what_it_brings() -> None:
         Draws(knowledge(), shelf_looks(np.ones(2), variances)).earnings(place).clicks
         for variances in (np.zeros(2), np.array([0.25, 0.0]))
     )
-    assert np.std(unsure) / np.mean(unsure) == pytest.approx(0.5, abs=0.05)
-    assert np.std(sure) / np.mean(sure) < 0.2
+    assert np.std(unsure) / np.mean(unsure) == pytest.approx(np.hypot(0.5, LEAST_SHELF_ERROR), abs=0.05)
+    assert np.std(sure) / np.mean(sure) == pytest.approx(LEAST_SHELF_ERROR, abs=0.05)
     # Two items on the same shelf are surer by their difference than by themselves.
     draws = Draws(knowledge(), shelf_looks(np.ones(2), np.array([0.25, 0.0])))
     better = draws.earnings({("i2", place_under("new", "1.1")): 1.0}).plus(draws.earnings(place), -1.0)
     assert np.quantile(better.clicks, 0.05) > 0.0
+
+
+def test_an_item_that_stays_on_its_shelf_brings_what_it_brought_whatever_the_shelf_adds() -> None:
+    placed = np.zeros((4, 2))
+    placed[:, 0] = 4_000.0
+    draws = Draws(knowledge()._replace(placed=placed), shelf_looks(np.ones(2), np.array([0.25, 0.0])))
+    stays, moves = (draws.earnings({("i3", place_under(shelf, "1.1")): 1.0}).clicks for shelf in ("new", "best"))
+    assert np.std(stays) / np.mean(stays) < 0.15
+    assert np.std(moves) / np.mean(moves) > 0.4
+    assert np.mean(moves) == pytest.approx(np.mean(stays), rel=0.05)
 
 
 def test_places_are_counted_by_slot_and_shelf() -> None:

@@ -26,6 +26,7 @@ from policy.pages.period import is_over
 from policy.simulation.pages.world import PageWorld
 from policy.slates.scoring import Belief
 from schemas.messages.pages import PolicyChoice
+from schemas.messages.parameters import PolicyParameters
 
 PAGE = "home"
 DEFAULT = PolicyChoice(exploration=defaults.EXPLORATION)
@@ -60,6 +61,10 @@ class _Learner:
     counts: ShelfCounts = field(init=False)
     segments: list[str] = field(init=False)
     names: list[str] = field(init=False)
+    parameters: PolicyParameters | None = field(init=False, default=None)
+    """What was fitted of items last."""
+    priors: list[Prior] = field(init=False, default_factory=list)
+    """What items' click rates start at in each segment, once something was clicked."""
     _described: Described = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,13 +91,14 @@ class _Learner:
             return [nothing] * len(self.segments), examination(slots, {})
         table = PageCounts(self.segments, self.names, slots, impressions, clicks)
         fit, described = fit_page(PAGE, table, self._described, 0, BASE), self._described
+        self.parameters, self.priors = fit, []
         looks = examination(slots, fit.examination)
         examined, clicked = impressions @ looks, clicks.sum(axis=2)
         beliefs = []
         for at, segment in enumerate(self.segments):
             arms = fitted(fit, segment, self.names, described.features, described.vectors)
-            prior = arm_priors(fit, segment, arms, clicked[at], examined[at]).prior
-            beliefs.append(posterior(impressions[at], clicks[at], looks, prior))
+            self.priors.append(arm_priors(fit, segment, arms, clicked[at], examined[at]).prior)
+            beliefs.append(posterior(impressions[at], clicks[at], looks, self.priors[at]))
         return beliefs, looks
 
     def compose(self, beliefs: list[Beta], shelves: list[Shelves], rows: Codes | None) -> Pages:
@@ -128,16 +134,21 @@ class Joint(_Learner):
 
     def pages(self) -> Pages:
         """See `PageLearner`."""
-        self.fit = fit_shelves(self.page, self.counts, self.fit)
-        examined, clicks = self.fit.examined[:, :, None], self.counts.clicks.sum(axis=2)[:, :, None]
-        beliefs, _ = self.beliefs(examined, clicks, ["examined"])
-        shelves = [Shelves.of(self.page, self.fit, at) for at in range(len(self.segments))]
+        beliefs, fit = self.fitted()
+        shelves = [Shelves.of(self.page, fit, at) for at in range(len(self.segments))]
         views = float(self.counts.views.sum())
         if self._rows is None or not self.calm or is_over(views, self._since):
             self._rows, self._since = None, views
         pages = self.compose(beliefs, shelves, self._rows)
         self._rows = pages.rows
         return pages
+
+    def fitted(self) -> tuple[list[Beta], ShelfFit]:
+        """What is believed of items in each segment, and of shelves."""
+        self.fit = fit_shelves(self.page, self.counts, self.fit)
+        examined, clicks = self.fit.examined[:, :, None], self.counts.clicks.sum(axis=2)[:, :, None]
+        beliefs, _ = self.beliefs(examined, clicks, ["examined"])
+        return beliefs, self.fit
 
 
 class ByRow(_Learner):

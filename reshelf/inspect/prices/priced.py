@@ -25,6 +25,7 @@ from schemas.messages.layouts import Layout
 from schemas.rules import Rule
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose
 from streams.layouts.guard_rail import guarded
@@ -130,7 +131,8 @@ def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts, shelves
     variance = interest_variance(page.parameters, those.segment) if page.parameters else 0.0
     sales = statistics.click_value if counted else None
     clicks = np.array([those.slot_clicks.get(slot, 0.0) for slot in page.rules.slots])
-    return Knowledge(page.rules.page, those.segment, statistics, categories, variance, clicks, sales)
+    placed = counts.shelf_sums(page.compiled(those.segment, 0).page.shelf_names).placed / ONE if shelves else None
+    return Knowledge(page.rules.page, those.segment, statistics, categories, variance, clicks, sales, placed)
 
 
 def _crowding(statistics: Statistics) -> Crowding | None:
