@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
@@ -67,6 +67,14 @@ class State:
     settings: Settings
     weighted_counts: WeightedCountsCache = field(default_factory=WeightedCountsCache)
 
+    def __post_init__(self) -> None:
+        self.reader.memory.on_evict(self.weighted_counts.forget)
+
+    def keep_pages(self, pages: Container[str]) -> None:
+        """Let go of the tables and sums of all pages but these: nobody reads what was taken down."""
+        self.reader.memory.keep_pages(pages)
+        self.weighted_counts.keep_pages(pages)
+
     @property
     def manifest(self) -> Manifest:
         """The namespace's manifest."""
@@ -112,7 +120,7 @@ class LiveView:
             self.monitor.forget()
             self.state = await self._state_of(namespace)
         if self.state is not None:
-            self.state.reader.memory.keep_pages(self.catalog.rules)
+            self.state.keep_pages(self.catalog.rules)
             await self.monitor.beat(self.state.reader, self.state.settings, self.catalog.rules)
         await asyncio.to_thread(self.dead_letters.read)
 

@@ -8,7 +8,7 @@ equals one made anew, to the last bit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -226,6 +226,11 @@ class WeightedCountsCache:
         for key in {(page, segment), (page, WHOLE_PAGE)}:
             if key in self._entries:
                 self._remove(key)
+
+    def keep_pages(self, pages: Container[str]) -> None:
+        """Let go of all pages but these, also of those of which no tables are held."""
+        for key in [key for key in self._entries if key[0] not in pages]:
+            self._remove(key)
 
     def _measure(self) -> None:
         """Count those that were used last again: they grow when they are composed from."""

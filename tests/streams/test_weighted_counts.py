@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache
-from streams.fold.deltas import Traffic
+from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state.arrays.adding import add_weighted
 from streams.state.arrays.compiled import BUILT
 from tests.streams.layout_inputs import packed, table
@@ -62,3 +62,22 @@ def test_the_cache_counts_what_composing_adds() -> None:
         assert cache.size == (number + 1) * counts.size == (number + 1) * (empty + 2 * 8 * 300 * 16)
     cache.forget("p", "1")
     assert cache.size == 2 * counts.size
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from(["a", "b", WHOLE_PAGE]), st.booleans()), max_size=20),
+    st.sets(st.sampled_from("pqr")),
+)
+def test_what_the_cache_holds_is_of_pages_that_are_declared(
+    calls: list[tuple[str, str, bool]], pages: set[str]
+) -> None:
+    cache, candidates = WeightedCountsCache(), CandidateSet(ITEMS)
+    counts = {}
+    for page, segment, composed in calls:
+        counts[page, segment] = cache.of((page, segment), candidates, SLOTS)
+        if composed:
+            counts[page, segment].normals(page, segment, 16, 1)
+    cache.keep_pages(pages)
+    stay = {key: each for key, each in counts.items() if key[0] in pages}
+    assert cache.size == sum(each.size for each in stay.values())
+    assert all(cache.of(key, candidates, SLOTS) is each for key, each in stay.items())
