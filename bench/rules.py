@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -56,10 +56,23 @@ class Priced(NamedTuple):
 
 def prices(plan: RulesPlan, advance: Callable[[], None] = lambda: None) -> list[Priced]:
     """Price random rules; those that change nothing are drawn again."""
+    return prices_in(_Shopped, plan, advance)
+
+
+class Place(Protocol):
+    """A shop or a page in which our policy has learned for a while."""
+
+    def prices(self, count: int) -> Iterator[Priced]:
+        """So many rules that change something."""
+        ...
+
+
+def prices_in(learned: Callable[[RulesPlan, int], Place], plan: RulesPlan, advance: Callable[[], None]) -> list[Priced]:
+    """Price some rules in each of as many places as it takes; `learned` gives that of a seed."""
     rows: list[Priced] = []
-    shops = (_Shopped(plan, plan.seed * 10_000 + number) for number in range(plan.rules))
-    for shopped in shops:
-        for price in shopped.prices(min(OF_A_SHOP, plan.rules - len(rows))):
+    for number in range(plan.rules):
+        place = learned(plan, plan.seed * 10_000 + number)
+        for price in place.prices(min(OF_A_SHOP, plan.rules - len(rows))):
             rows.append(price)
             advance()
         if len(rows) >= plan.rules:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.rules import EPOCHS, OF_A_SHOP, Priced, RulesPlan, random_rule
+from bench.rules import EPOCHS, Priced, RulesPlan, prices_in, random_rule
 from policy.hashes import arm_hashes
 from policy.model.priors import interest_variance
 from policy.pages.compiled import CompiledPage
@@ -43,14 +43,7 @@ class _Ruled(NamedTuple):
 
 def shelf_prices(plan: RulesPlan, advance: Callable[[], None] = lambda: None) -> list[Priced]:
     """Price random rules for items and for shelves; those that change nothing are drawn again."""
-    rows: list[Priced] = []
-    for number in range(plan.rules):
-        for price in _Arranged(plan, plan.seed * 10_000 + number).prices(min(OF_A_SHOP, plan.rules - len(rows))):
-            rows.append(price)
-            advance()
-        if len(rows) >= plan.rules:
-            break
-    return rows
+    return prices_in(_Arranged, plan, advance)
 
 
 class _Arranged:
