@@ -59,15 +59,17 @@ def prices(plan: RulesPlan, advance: Callable[[], None] = lambda: None) -> list[
     return prices_in(_Shopped, plan, advance)
 
 
-class Place(Protocol):
-    """A shop or a page in which our policy has learned for a while."""
+class PricedWorld(Protocol):
+    """A simulated shop or page in which our policy has learned for a while."""
 
     def prices(self, count: int) -> Iterator[Priced]:
         """So many rules that change something."""
         ...
 
 
-def prices_in(learned: Callable[[RulesPlan, int], Place], plan: RulesPlan, advance: Callable[[], None]) -> list[Priced]:
+def prices_in(
+    learned: Callable[[RulesPlan, int], PricedWorld], plan: RulesPlan, advance: Callable[[], None]
+) -> list[Priced]:
     """Price some rules in each of as many places as it takes; `learned` gives that of a seed."""
     rows: list[Priced] = []
     for number in range(plan.rules):
