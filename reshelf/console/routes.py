@@ -21,7 +21,10 @@ ROLES: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/pipeline"): Role.LOOK,
     ("GET", "/api/why"): Role.LOOK,
     ("GET", "/api/rules"): Role.LOOK,
+    ("GET", "/api/items"): Role.LOOK,
     ("POST", "/api/rules/check"): Role.LOOK,
+    ("POST", "/api/rules/draft"): Role.LOOK,
+    ("POST", "/api/rules/preview"): Role.LOOK,
     ("POST", "/api/rules/publish"): Role.PUBLISH,
     ("POST", "/api/rules/roll-back"): Role.PUBLISH,
 }
