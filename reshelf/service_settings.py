@@ -35,6 +35,16 @@ class PublishingSettings(Group):
         description="The TOML file that names people with their tokens and roles (`reshelf people add`); empty: "
         "whoever reaches the console may publish, under a name of their own choice.",
     )
+    two_people: bool = Field(
+        False,
+        description="Whether nobody publishes rules alone: somebody else approves a draft, and so publishes it. "
+        "It needs publishing.people.",
+    )
+    token: SecretStr = Field(
+        SecretStr(""),
+        description="Your own token, where people are named: for commands that publish, and for `reshelf mcp` on "
+        "standard input, which without it may look and price.",
+    )
 
 
 class McpSettings(Group):
@@ -46,10 +56,6 @@ class McpSettings(Group):
         description="The address to listen at; any other than a loopback address needs publishing.people.",
     )
     port: int = Field(8790, ge=0, le=65_535, description="The port to listen at; 0: any free port.")
-    token: SecretStr = Field(
-        SecretStr(""),
-        description="Whose token it has on standard input and output; empty: of nobody, who may look and price.",
-    )
 
 
 class NoticeSettings(Group):

@@ -14,6 +14,7 @@ step, and nothing from elsewhere.
 - `rule_earnings`: what the rules of pages have cost or earned so far, worked out beside the answers
   that show it
 - `rules_history`: all versions of all pages' rules, read once and then as they come
+- `static_files`: the files of the console's pages, served as they are
 - `title_search`: items of the catalog by words of their titles, as fast as somebody types
 - `uplift_lines`: the uplifts of a page over the last hour, small in memory
 - `views`: what each page of the console shows, as JSON

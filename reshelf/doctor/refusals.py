@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.lag import learned_marks
 from reshelf.namespaces.extend import lacking
-from reshelf.people.file import read_people, require_access
+from reshelf.people.file import read_people, require_access, require_names
 from reshelf.processes.encoder import installed
 from reshelf.service_settings import EncoderSettings, require_channels
 from reshelf.settings import Settings
@@ -50,7 +50,9 @@ def access_findings(settings: Settings) -> Iterator[Finding]:
             except BadSettings as error:
                 yield Finding(group, "bad", str(error))
     try:
-        require_access(settings.console, read_people(settings.publishing.people))
+        people = read_people(settings.publishing.people)
+        require_access(settings.console, people)
+        require_names(settings.publishing, people)
     except BadSettings as error:
         yield Finding("console", "bad", str(error))
     try:

@@ -13,6 +13,7 @@ from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.pipeline import warnings
 from reshelf.console.views.rules import published, rules_content, taken_back
+from reshelf.console.views.saved_drafts import listed, opened, saved
 from reshelf.console.views.shop import card, shop
 from reshelf.inspect.prices.so_far_words import figure
 from reshelf.people.person import Person, Role
@@ -91,6 +92,16 @@ class Operations:
         _require(person, Role.LOOK)
         content = await previewed(self._view, {"page": page, "text": text, "edits": edits or []})
         return {name: value for name, value in content.items() if name != "sides"}
+
+    async def drafts(self, person: Person, name: str = "") -> Content:
+        """All drafts, or one with its text, what is wrong with it, and what it would change."""
+        _require(person, Role.LOOK)
+        return await (asyncio.to_thread(opened, self._view, name) if name else asyncio.to_thread(listed, self._view))
+
+    async def save_draft(self, person: Person, draft: Content) -> Content:
+        """Keep a draft: its name as `draft`, `page`, `revision`, `text` or `edits`, `reason`, and `asked`."""
+        _require(person, Role.EDIT)
+        return await asyncio.to_thread(saved, self._view, draft | {"author": person.name})
 
     async def publish(
         self, person: Person, page: str, version: int, reason: str, text: str = "", edits: list[Content] | None = None

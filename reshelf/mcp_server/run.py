@@ -16,23 +16,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reshelf.console.live_view import live_view
 from reshelf.mcp_server.operations import Operations
 from reshelf.mcp_server.server import mcp_server
-from reshelf.people.file import People, read_people
-from reshelf.people.person import Person, Role, person_with
+from reshelf.people.file import People, person_of_token, read_people
+from reshelf.people.person import LOOKER, Person
 from reshelf.service_settings import McpSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.access import is_loopback
 
-LOOKER = person_with("", [Role.LOOK])
-"""Who comes without a token: they may look."""
 PATH = "/mcp"
 BODY_BYTES = 2_000_000
 
 
 async def serve_stdio(settings: Settings) -> None:
-    """Answer on standard input and output until that ends; `mcp.token` says who asks."""
+    """Answer on standard input and output until that ends; `publishing.token` says who asks."""
     people = await asyncio.to_thread(read_people, settings.publishing.people)
-    person = person_of_token(people, settings.mcp.token.get_secret_value())
+    person = person_of_token(people, settings.publishing.token.get_secret_value())
     async with _operations(settings) as operations:
         await mcp_server(operations, lambda _: person).run_stdio_async()
 
@@ -95,15 +93,6 @@ def person_of_headers(people: People, headers: Mapping[str, str] | None) -> Pers
         return LOOKER
     kind, _, token = (headers or {}).get("authorization", "").partition(" ")
     return (people.with_token(token) if kind.lower() == "bearer" else None) or Person("", frozenset())
-
-
-def person_of_token(people: People, token: str) -> Person:
-    """Whose token it is; without one somebody who may look.  Raises `BadSettings` for a token that is nobody's."""
-    if not token:
-        return LOOKER
-    if (person := people.with_token(token)) is None:
-        raise BadSettings("mcp.token: expected the token of somebody in the file publishing.people, got another")
-    return person
 
 
 def require_people(settings: McpSettings, people: People) -> None:

@@ -74,10 +74,28 @@ def _looking(operations: Operations, who: Who) -> list[Tool]:
         """Price a change: clicks, orders and revenue with intervals, in all and rule by rule. Publishes nothing."""
         return await _done(operations.preview(who(ctx.headers), page, text, edits))
 
-    return [pages, look, rules, report, explain, search, check, preview]
+    async def drafts(ctx: Context[Any, Any], name: str = "") -> Content:
+        """List drafts, or show one with its text and what it would change."""
+        return await _done(operations.drafts(who(ctx.headers), name))
+
+    return [pages, look, rules, report, explain, search, check, preview, drafts]
 
 
 def _writing(operations: Operations, who: Who) -> list[Tool]:
+    async def draft(
+        ctx: Context[Any, Any],
+        name: str,
+        page: str,
+        reason: str = "",
+        text: str = "",
+        edits: list[Content] | None = None,
+        revision: int = 0,
+        ask: bool = False,
+    ) -> Content:
+        """Keep a draft by name; `revision` is the one that it was made from, `ask` asks for approval. Needs edit."""
+        content = {"draft": name, "page": page, "reason": reason, "text": text, "edits": edits or []}
+        return await _done(operations.save_draft(who(ctx.headers), content | {"revision": revision, "asked": ask}))
+
     async def publish(
         ctx: Context[Any, Any],
         page: str,
@@ -93,7 +111,7 @@ def _writing(operations: Operations, who: Who) -> list[Tool]:
         """Publish an earlier version again in place of `base`, the one in force. Needs the role publish."""
         return await _done(operations.roll_back(who(ctx.headers), page, version, base, reason))
 
-    return [publish, roll_back]
+    return [draft, publish, roll_back]
 
 
 async def _done(operation: Awaitable[Content]) -> Content:

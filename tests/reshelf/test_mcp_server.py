@@ -23,10 +23,10 @@ from mcp.client.streamable_http import streamable_http_client
 from reshelf.console.live_view import LiveView
 from reshelf.mcp_server import operations as operations_module
 from reshelf.mcp_server.operations import Operations, price_in_words
-from reshelf.mcp_server.run import LOOKER, application, person_of_token, require_people
+from reshelf.mcp_server.run import application, require_people
 from reshelf.mcp_server.server import mcp_server
-from reshelf.people.file import NOBODY, People, add_person, read_people
-from reshelf.people.person import Person, Role, person_with
+from reshelf.people.file import NOBODY, People, add_person, person_of_token, read_people
+from reshelf.people.person import LOOKER, Person, Role, person_with
 from reshelf.service_settings import McpSettings
 from reshelf.settings import Settings, as_environment
 from schemas.errors import BadSettings
@@ -44,7 +44,7 @@ PRICE = {
     "rules": {}, "page_views_per_day": 100.0, "currency": "", "sides": {"now": {}},
 }  # fmt: skip
 PUT = {"do": "put", "rule": {"kind": "pin", "name": "w", "item": "i1", "slot": "top"}}
-READ_ONLY = {"pages", "look", "rules", "report", "explain", "search", "check", "preview"}
+READ_ONLY = {"pages", "look", "rules", "report", "explain", "search", "check", "preview", "drafts"}
 
 
 def operations() -> Operations:
@@ -94,7 +94,7 @@ def test_tools_say_whether_they_write() -> None:
 
     listed = asyncio.run(tools())
     assert {name for name, reads in listed.items() if reads} == READ_ONLY
-    assert {name for name, reads in listed.items() if not reads} == {"publish", "roll_back"}
+    assert {name for name, reads in listed.items() if not reads} == {"draft", "publish", "roll_back"}
 
 
 def test_who_looks_gets_answers_and_publishes_nothing(writes: list[Mapping[str, Any]]) -> None:
@@ -211,7 +211,7 @@ def test_without_people_only_this_machine_is_listened_at() -> None:
 def test_on_standard_input_the_setting_says_who_asks(people: People) -> None:
     assert person_of_token(people, TOKENS["Mira"]) == MIRA
     assert person_of_token(people, "") == person_of_token(NOBODY, "") == LOOKER
-    with pytest.raises(BadSettings, match=r"mcp\.token") as refused:
+    with pytest.raises(BadSettings, match=r"publishing\.token") as refused:
         person_of_token(people, "a wrong one")
     assert "a wrong one" not in str(refused.value)
 
@@ -224,7 +224,7 @@ def test_a_program_starts_it_and_asks(
     add_person(tmp_path / "people.toml", "Mira", [Role.PUBLISH], TOKENS["Mira"])
     settings = Settings(
         kafka=KafkaSettings(bootstrap=broker, prefix=prefix), redis=RedisSettings(url=redis_url, namespace=prefix)
-    ).changed(publishing={"people": str(tmp_path / "people.toml")}, mcp={"token": TOKENS["Mira"]})
+    ).changed(publishing={"people": str(tmp_path / "people.toml"), "token": TOKENS["Mira"]})
 
     async def ask() -> tuple[bool, Any]:
         server = StdioServerParameters(

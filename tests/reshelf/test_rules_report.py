@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from policy.experiments.sequence import VIEWS
 from policy.prices.earnings import Earnings
 from reshelf.console.rule_earnings import FRESH_S, RuleEarnings
 from reshelf.inspect.prices.preview import Preview
-from reshelf.inspect.prices.priced import Price
+from reshelf.inspect.prices.priced import Price, Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar, in_force_since, views_since
 from reshelf.inspect.prices.so_far_words import as_json, figure, in_words
 from reshelf.settings import Settings
@@ -83,9 +84,9 @@ def test_all_page_views_of_the_bucket_of_now_have_been_already() -> None:
     assert views_since({}, HOUR, T0, T0 + HOUR) == (T0, None)
 
 
-def told(views: float | None) -> Report:
+def told(views: float | None, sponsors: dict[str, Sponsorship] | None = None) -> Report:
     change = Earnings(np.full(9, -0.5), np.full(9, -0.01), np.full(9, -123.456))
-    price = Price(change, change, {"week": change}, {}, {}, [], None)  # type: ignore[arg-type]
+    price = Price(change, change, {"week": change}, {}, {}, [], sponsors or {}, None)  # type: ignore[arg-type]
     preview = Preview(version(4, PIN), 4, T0 + 9 * HOUR, "EUR", 24_000.0, {"*": 1.0}, {"*": price}, 0)
     return Report(preview, [SoFar(PIN, T0, T0 + HOUR, views, change), SoFar(PIN, T0, T0, views, None)])
 
@@ -98,9 +99,21 @@ def test_a_report_says_per_view_and_so_far() -> None:
     assert as_json(told(None), 0.95)["rules"][0]["change"]["clicks"]["so_far"] is None
 
 
+def test_what_a_sponsor_pays_is_beside_what_the_bid_costs() -> None:
+    bid = Sponsorship("Nordfell", np.full(9, 0.02), np.full(9, 0.05), {"i2": 0.25, "i3": 0.5})
+    report = told(1_000.0, {"week": bid})
+    rule, _ = as_json(report, 0.95)["rules"]
+    assert (rule["sponsor"]["sponsor"], rule["sponsor"]["income"]["so_far"]["mean"]) == ("Nordfell", pytest.approx(50))
+    assert list(rule["sponsor"]["displaced"]) == ["i3", "i2"]
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
+    console.print(in_words(report, 0.95, Settings()))
+    text = console.export_text()
+    assert "Nordfell paid 50.00 for 20 clicks" in text and "looked at less for it: i3 -50.0%, i2 -25.0%" in text
+
+
 @pytest.mark.parametrize("views", [None, 3.0, 2e9])
 def test_a_report_fits_a_terminal(views: float | None) -> None:
-    console = Console(width=80, highlight=False, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
     console.print(in_words(told(views), 0.95, Settings()))
     lines = console.export_text().splitlines()
     assert max(map(len, lines)) <= 80

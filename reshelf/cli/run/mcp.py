@@ -18,9 +18,9 @@ from schemas.errors import BadSettings
 def mcp(front: Front, http: bool, port: int | None) -> None:
     """Let programs look, explain, search, price changes, publish and roll back by the Model Context Protocol.
 
-    Without --http a program starts this command and speaks to it on standard input and output; mcp.token says whose
-    name and roles it has. With --http each request has a token: Authorization: Bearer TOKEN. Without a token, where
-    that is allowed, one may look and price, and publish nothing. It needs the extra "mcp".
+    Without --http a program starts this command and speaks to it on standard input and output; publishing.token says
+    whose name and roles it has. With --http each request has a token: Authorization: Bearer TOKEN. Without a token,
+    where that is allowed, one may look and price, and publish nothing. It needs the extra "mcp".
 
     Example: reshelf mcp --http --port 8790
     """

@@ -7,6 +7,7 @@ lasts each look renews it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 
 from redis.asyncio import Redis
@@ -29,7 +30,7 @@ class Marks:
 
     async def claim(self, names: Sequence[str]) -> list[str]:
         """Those of the names that nobody claimed or did yet; those that were done are renewed."""
-        return [name for name in names if await translate_errors(lambda name=name: self._claim(name))]
+        return [name for name in names if await translate_errors(partial(self._claim, name))]
 
     async def _claim(self, name: str) -> bool:
         key = self._key(name)
@@ -42,12 +43,12 @@ class Marks:
     async def keep(self, names: Sequence[str]) -> None:
         """These were done."""
         for name in names:
-            await translate_errors(lambda name=name: self._redis.set(self._key(name), b"done", ex=KEPT_S))
+            await translate_errors(partial(self._redis.set, self._key(name), b"done", ex=KEPT_S))
 
     async def release(self, names: Sequence[str]) -> None:
         """These were not done: whoever comes next may claim them."""
         for name in names:
-            await translate_errors(lambda name=name: self._redis.delete(self._key(name)))
+            await translate_errors(partial(self._redis.delete, self._key(name)))
 
     def _key(self, name: str) -> str:
         return self._base + blake2b(name.encode(), digest_size=16).hexdigest()

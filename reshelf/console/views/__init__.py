@@ -11,5 +11,7 @@
 - `pipeline`: how the pipeline runs, as a page shows it
 - `rules`: Merchandisers' rules: shown, checked, published, taken back.  The only thing that the
   console writes
+- `saved_drafts`: drafts that are kept by name: listed, saved, deleted, and approved by somebody else
 - `shop`: a page as a visitor sees it now, and what changed for this visitor
+- `timeline`: one item on one page over time, and as it is now; and the calendar of campaigns
 """

@@ -14,6 +14,7 @@ import msgspec
 
 from reshelf.console.live_view import LiveView
 from reshelf.rules import topic
+from reshelf.rules.drafts import WAIT_FOR_ANOTHER
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from schemas.errors import BadSettings
@@ -66,6 +67,8 @@ def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
+    if view.settings.publishing.two_people:
+        raise BadSettings(WAIT_FOR_ANOTHER)
     author, reason = _signed(body, "author", "reason")
     pages = read(text_of(body, "text"), "the text", view.settings.shop.zone)
     version = body.get("version")

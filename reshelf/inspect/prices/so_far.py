@@ -32,7 +32,7 @@ class SoFar(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The rules of a page as they stand, with what they were priced by."""
+    """The rules of a page as they stand, with what they were priced by, bids among them."""
 
     preview: Preview
     rules: Sequence[SoFar]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import tzinfo
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,13 +11,18 @@ from policy.arrays import Floats
 from policy.prices.earnings import interval_of
 from reshelf.inspect.money import outcome
 from reshelf.inspect.prices.preview import Preview
+from reshelf.inspect.prices.priced import Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar
-from reshelf.inspect.prices.words import earnings_as_json
+from reshelf.inspect.prices.words import earnings_as_json, sponsorship_as_json
+from reshelf.rules.calendar import moment
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from schemas.rules import kind_of
-from schemas.times import in_words as iso_time
 
+COLUMNS = "rule", "kind", "since", "page_views", "outcome", "per_page_view", "mean", "low", "high"
+"""Of CSV."""
+LISTED = 3
+"""Items that lost most by a bid."""
 PRECISE = 100
 """Smaller numbers are told with decimals."""
 
@@ -33,8 +37,15 @@ def as_json(report: Report, level: float) -> dict[str, Any]:
         "currency": preview.currency,
         "level": level,
         "segments_left_out": preview.left_out,
-        "rules": [_rule(each, level) for each in report.rules],
+        "rules": [
+            _rule(each, level) | {"sponsor": _sponsor(preview.sponsorship(each.rule.name), each.views, level)}
+            for each in report.rules
+        ],
     }
+
+
+def _sponsor(bid: Sponsorship | None, views: float | None, level: float) -> dict[str, Any] | None:
+    return None if bid is None else sponsorship_as_json(bid, level, views, "so_far")
 
 
 def _rule(so_far: SoFar, level: float) -> dict[str, Any]:
@@ -65,23 +76,50 @@ def in_words(report: Report, level: float, settings: Settings) -> RenderableType
     return Group(*said)
 
 
+def csv_rows(report: Report, level: float, settings: Settings) -> Iterator[dict[str, object]]:
+    """A row for each rule and outcome; revenue in minor units."""
+    for rule, since, _, views, change in report.rules:
+        for name, draws in ({} if change is None else change._asdict()).items():
+            if draws is not None:
+                interval = interval_of(draws, level)
+                times = 0.0 if views is None else views
+                so_far = {} if views is None else {side: times * value for side, value in interval._asdict().items()}
+                yield {
+                    "rule": rule.name,
+                    "kind": kind_of(type(rule)),
+                    "since": moment(since, settings.shop.zone),
+                    "page_views": views,
+                    "outcome": name,
+                    "per_page_view": interval.mean,
+                    **so_far,
+                }
+
+
 def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) -> Sequence[RenderableType]:
     rule, since, counted_since, views, change = so_far
     zone = settings.shop.zone
     head = f"{rule.name} ({kind_of(type(rule))})"
     if change is None:
         return [f"{head}: not in force now for any segment"]
-    began = f"{head}, since {moment_in_words(since, zone)}"
+    began = f"{head}, since {moment(since, zone)}"
     if views is None:
         return [f"{began}: how many page views it had is not known: no time bucket was counted"]
-    more = "" if counted_since == since else f", counted since {moment_in_words(counted_since, zone)}"
+    more = "" if counted_since == since else f", counted since {moment(counted_since, zone)}"
     rows = [_row(name, draws, views, preview, level) for name, draws in change._asdict().items() if draws is not None]
-    return [f"{began}{more}: {views:,.0f} page views", table(["", "so far", "between", "a day"], rows)]
+    said: list[RenderableType] = [f"{began}{more}: {views:,.0f} page views"]
+    said.append(table(["", "so far", "between", "a day"], rows))
+    if (bid := preview.sponsorship(rule.name)) is not None:
+        income, clicks = (views * float(draws.mean()) for draws in (bid.income, bid.clicks))
+        said.append(f"  {bid.sponsor} paid {income:,.2f} for {clicks:,.0f} clicks, by what is known now")
+        said.append(f"  looked at less for it: {_most_displaced(bid)}")
+    return said
 
 
-def moment_in_words(at_ms: int, zone: tzinfo) -> str:
-    """A moment as people read it, without seconds."""
-    return iso_time(at_ms, zone)[:16].replace("T", " ")
+def _most_displaced(bid: Sponsorship) -> str:
+    """Items by how many looks they lose, with the share of page views."""
+    most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])
+    more = f", and {len(most) - LISTED} more" if len(most) > LISTED else ""
+    return ", ".join(f"{item} -{loss:.1%}" for item, loss in most[:LISTED]) + more or "nothing"
 
 
 def _row(name: str, draws: Floats, views: float, preview: Preview, level: float) -> tuple[str, ...]:
