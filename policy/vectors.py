@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from policy.assignment import branch_of, choose, epoch_of, in_holdout, unit_bin, unit_hash, variant_of
+from policy.segments.rule import choose_segment, items_of, segment_epoch
 from schemas.messages.layouts import Layout, LayoutBranch, LayoutShelf
+from schemas.messages.segments import SegmentItems, SegmentModel
 
 UNITS = ("visitor-1", "visitor-2", "0", "a b", "Ünïcode-Besucher", "訪問者", "🛒", "e\u0301", "\u00e9", "x" * 128)
 PAGES = (("home", 20_000), ("obd-all", 0), ("Männer/Schuhe", 20_780))
@@ -22,7 +24,7 @@ NOW_MS = 1_795_392_000_000
 
 
 def vectors() -> dict[str, Any]:
-    """The published test vectors: arguments and results of every function of `policy.assignment`."""
+    """The published test vectors: arguments and results of `policy.assignment` and `policy.segments.rule`."""
     return {
         "about": "h = first 53 bits of SHA-256 of the UTF-8 parts joined by a line feed, over 2**53",
         "unit_hash": [{"parts": [unit], "hash": unit_hash(unit)} for unit in UNITS],
@@ -50,6 +52,57 @@ def vectors() -> dict[str, Any]:
         ],
         **_branches_and_epochs(),
         "choose": [_choices(layout) for layout in _layouts()],
+        "choose_segment": _segments(),
+        "segment_epoch": [
+            {"segment": segment, "epoch": epoch, "number": segment_epoch(segment, epoch)}
+            for segment in (*SEGMENTS, "t00", "t01", "t12", "t999999999", "t1", "t01x")
+            for epoch in (0, 20_780)
+        ],
+    }
+
+
+def _segments() -> dict[str, Any]:
+    """A model, its parts with one of another version, and the segments of visitors by it."""
+    model = SegmentModel(
+        version=7,
+        generation=2,
+        published_at=NOW_MS,
+        names=["t04", "t05", "t06"],
+        starts=[-3, -3, 0],
+        parts=2,
+        attribute="device",
+        values={"phone": [4, 0, -4], "other": [-4, 0, 4]},
+        margin=8,
+        window=3,
+    )
+    parts = [
+        SegmentItems(7, 0, {"tent": [20, -12, -9], "stove": [15, -9, -9]}),
+        SegmentItems(6, 1, {"mug": [-99, 99, -99]}),
+        SegmentItems(7, 1, {"mug": [-9, 18, -9], "größe": [-7, -7, 16], "map": [0, 0, 0]}),
+    ]
+    points = items_of(model, parts) or {}
+    seen: tuple[list[str], ...] = (
+        [],
+        ["unheard of"],
+        ["tent"],
+        ["mug", "tent", "stove"],
+        ["tent", "tent", "tent", "mug"],
+        ["tent", "mug", "größe", "größe", "map", "mug"],
+        ["stove", "mug", "unheard of", "map"],
+        ["map"],
+    )
+    cases = [
+        {"items": items, "current": current, "value": value}
+        for items in seen
+        for current, value in (("", ""), ("t04", "phone"), ("t06", "other"), ("t05", "tablet"), ("t01", "phone"))
+    ]
+    return {
+        "model": msgspec.to_builtins(model),
+        "parts": msgspec.to_builtins(parts),
+        "visitors": [
+            case | {"segment": choose_segment(model, points, case["items"], case["current"], case["value"])}  # type: ignore[arg-type]
+            for case in cases
+        ],
     }
 
 

@@ -942,3 +942,64 @@ export interface LayoutLife {
   /** What kept the writer from moving `expires_at` on; empty: nothing. */
   held_up_by?: string;
 }
+
+/**
+ * How a visitor's segment follows from the last items that they looked at, all in whole numbers.
+ *
+ * A segment's sum is its start, plus its points for the visitor's value of `attribute`, plus its points for each
+ * of
+ * the last `window` distinct items; the first of the largest sums decides, unless the current segment's is at
+ * most
+ * `margin` lower.  A value that `values` lacks counts as `other`.  The items follow in `parts` records
+ * of SegmentItems with the same `version`.  A segment that no item leads to is `t00`.
+ *
+ * A `name` is of one generation and never used again: `names_given` were given so far.  `moved` is the share of
+ * units of the sample that are in another segment than by the version before.  `gain` is by how much the
+ * segments
+ * raise the logarithm of the likelihood of an item that was held out, `attribute_gains` what each attribute
+ * adds.
+ */
+export interface SegmentModel {
+  /** Grows with every publication. */
+  version: number;
+  generation: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  published_at: number;
+  names: string[];
+  /** Points of each segment of `names`. */
+  starts: number[];
+  parts: number;
+  attribute?: string;
+  values?: Record<string, number[]>;
+  margin?: number;
+  window?: number;
+  names_given?: number;
+  /** Units of the sample. */
+  units?: number;
+  moved?: number;
+  gain?: number;
+  attribute_gains?: Record<string, number>;
+  /** What people read, for each of `names`. */
+  segments?: LearnedSegment[];
+}
+
+/**
+ * What people read of a segment; nothing is decided by it.
+ *
+ * `units` of the sample are in it, `share` of those that are assigned.  `words` are more frequent in what they
+ * looked at than in what all did, and `items` set it apart from the others, the surest first.
+ */
+export interface LearnedSegment {
+  units: number;
+  share: number;
+  words?: string[];
+  items?: string[];
+}
+
+/** A part of the items of a model: what having looked at each of them adds to the sum of each segment. */
+export interface SegmentItems {
+  /** Grows with every publication. */
+  version: number;
+  part: number;
+  items: Record<string, number[]>;
+}
