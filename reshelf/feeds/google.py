@@ -67,8 +67,7 @@ def _fill(entry: Entry, values: dict[str, str]) -> None:
     if "cost_of_goods_sold" in values:
         entry.cost("cost_of_goods_sold", values["cost_of_goods_sold"])
     _fill_availability(entry, values)
-    if "image_link" in values:
-        entry.image("image_link", values["image_link"])
+    entry.image("image_link", values.get("image_link", ""))
     if family := values.get("item_group_id"):
         entry.put("item_group_id", "family", lambda: family)
     for name in LABELS:

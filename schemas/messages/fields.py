@@ -172,6 +172,6 @@ Picture = Annotated[
     str,
     Meta(
         max_length=2_048,
-        description="Where the item's picture is: an http or https URL, or a path below the encoder's folder of pictures.",
+        description="Where the item's picture is: an http or https URL, or a path below pictures.folder.",
     ),
 ]
