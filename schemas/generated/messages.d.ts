@@ -275,6 +275,10 @@ export interface CatalogItem {
   available_until?: number;
   /** Items that go with this one. */
   complements?: string[];
+  /** Where the item's picture is: an http or https URL, or a path below pictures.folder. */
+  image?: string;
+  /** What variants of one product have in common, such as their parent; or none. */
+  family?: string;
 }
 
 /**
@@ -327,6 +331,11 @@ export interface PageRules {
   branches?: Branch[];
   /** Decides which units each branch gets; a new trial takes a new one. */
   branch_salt?: string;
+  /**
+   * `learned`: visitors' segments are chosen by what they looked at, from the model on the topic segments; left
+   * out: whoever shows the page names them.
+   */
+  segments?: "learned";
   /** Who published this version. */
   author?: string;
   /** Why this version was published. */
@@ -615,6 +624,11 @@ export interface Branch {
   policy: PolicyChoice;
   /** One of the page's `templates`, or `default` for all its rows; left out: that of the page. */
   template?: string;
+  /**
+   * `*`: in the layout of each segment it has the slates of the whole page, so that the trial tells what segments
+   * gain.
+   */
+  segment?: "*";
 }
 
 /**
@@ -911,6 +925,12 @@ export interface Layout {
   arranged?: Arranged;
   /** The shelves that `rows` and `baseline_rows` name. */
   shelves?: Record<string, LayoutShelf>;
+  /** `learned`: whoever shows the page chooses the visitor's segment by the model on the topic segments. */
+  segments?: "learned";
+  /** Grows with every publication. */
+  whole_version?: number;
+  /** The loss for which all segments have the slates of `*`; left out: they have their own. */
+  segments_withdrawn?: string;
 }
 
 /** So many consecutive slates of a layout, for a share of the units outside the holdout. */
@@ -921,6 +941,8 @@ export interface LayoutBranch {
   variants: number;
   /** The template that its slates are for, where the page has several. */
   template?: string;
+  /** `*`: its slates are those of the whole page in each segment. */
+  segment?: "*";
 }
 
 /**

@@ -144,6 +144,7 @@ class Follower:
             for begin in range(0, len(records), RECORDS_AT_A_TIME):
                 some = self._taken(name, partition, records[begin : begin + RECORDS_AT_A_TIME])
                 changes.pages |= some.pages
+                changes.wholes |= some.wholes
                 changes.keys |= some.keys
                 changes.lives |= some.lives
                 if clock() >= rest_at:

@@ -34,6 +34,7 @@ from streams.catalog.items import compact, facts
 from streams.catalog.labels import ItemsByLabel, PagesByLabel
 from streams.catalog.layouts.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
 from streams.catalog.layouts.lives import Lives
+from streams.catalog.layouts.whole_page import WholePageLayouts
 from streams.catalog.page import Key, Page
 from streams.catalog.ranking import Columns
 from streams.fold.deltas import WHOLE_PAGE
@@ -56,15 +57,17 @@ class Changes:
     """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
 
     `lives` are those that end before what was known of them, `invalid` holds why records were skipped.
+    `wholes` are pages whose segments take something else from the layout of `*` now.
     """
 
     pages: set[str] = field(default_factory=set)
+    wholes: set[str] = field(default_factory=set)
     keys: set[Key] = field(default_factory=set)
     lives: set[str] = field(default_factory=set)
     invalid: list[BadRecord] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.pages or self.keys or self.lives)
+        return bool(self.pages or self.wholes or self.keys or self.lives)
 
 
 class CatalogView:
@@ -80,6 +83,7 @@ class CatalogView:
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, LatestLayout] = {}
         self.lives = Lives()
+        self.wholes = WholePageLayouts()
         self._invalid = invalid
         self.segments: dict[str, set[str]] = {}
         self._logged: dict[Key, int] = {}
@@ -253,6 +257,7 @@ class CatalogView:
             if latest.live:
                 changes.keys.add(name)
             self.remember(name, replace(latest, live=False))
+            self._take_whole(name, None, changes)
             return
         version = _decode_version(value).version
         if version < self._logged.get(name, 0):
@@ -262,6 +267,11 @@ class CatalogView:
         if version > latest.version:
             self.remember(name, latest_layout_of(value))
         self._logged[name] = version
+        self._take_whole(name, value, changes)
+
+    def _take_whole(self, key: Key, value: bytes | None, changes: Changes) -> None:
+        if key.segment == WHOLE_PAGE and self.wholes.take(key.page, value):
+            changes.wholes.add(key.page)
 
     def _take_life(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
