@@ -39,7 +39,7 @@ class Votes:
     @cached_property
     def popularity(self) -> Floats:
         """The share of all votes that each item has, float64[M]; no item has none at all."""
-        counts: Floats = np.bincount(self.items, minlength=len(self.names)) + 0.5
+        counts = np.bincount(self.items, minlength=len(self.names)).astype(np.float64) + 0.5
         shares: Floats = counts / counts.sum()
         return shares
 

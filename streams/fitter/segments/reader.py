@@ -31,11 +31,11 @@ class UnitReader(LogReader):
     def _new_sample(self) -> UnitSample:
         return UnitSample(self._settings.sample_units, self._settings.attributes)
 
-    def looked_at(self) -> tuple[list[list[str]], dict[str, list[str]], LeftOut]:
-        """What the visitors of the sample looked at lately, their attributes, and who is left out."""
+    def looked_at(self, since_ms: int = 0) -> tuple[list[list[str]], dict[str, list[str]], LeftOut]:
+        """What the visitors of the sample looked at who came since then, their attributes, and who is left out."""
         with self.counting:
             self._sample.expire()
-            return *self._sample.looked_at(), self._sample.left_out()
+            return *self._sample.looked_at(since_ms), self._sample.left_out()
 
     def begin(self) -> None:
         """See `LogReader`."""

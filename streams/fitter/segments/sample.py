@@ -132,14 +132,14 @@ class UnitSample:
         refused = sum(unit.refused for unit in self._units.values())
         return LeftOut(refused, sum(unit.robot for unit in self._units.values()))
 
-    def looked_at(self) -> tuple[list[list[str]], dict[str, list[str]]]:
-        """Copies of what the others looked at, the newest last, and their values of each attribute."""
-        units = [unit for unit in self._units.values() if unit.items and not unit.robot]
+    def looked_at(self, since_ms: int = 0) -> tuple[list[list[str]], dict[str, list[str]]]:
+        """Copies of what the others looked at who came since then, the newest last, and their attributes' values."""
+        units = [unit for unit in self._units.values() if unit.items and not unit.robot and unit.times[-1] >= since_ms]
         values = {name: [unit.values[at] for unit in units] for at, name in enumerate(self._attributes)}
         return [unit.items.copy() for unit in units], values
 
 
-def votes(sample: tuple[Sequence[Sequence[str]], Mapping[str, Sequence[str]]], among: Container[str]) -> Votes:
-    """The votes of what was looked at, for items that may have points."""
+def votes(sample: tuple[Sequence[Sequence[str]], Mapping[str, Sequence[str]]], among: Container[str] | None) -> Votes:
+    """The votes of what was looked at, for items that may have points; None: all of them."""
     units, values = sample
     return votes_of(units, values, WINDOW, among)
