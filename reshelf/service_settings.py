@@ -25,6 +25,16 @@ class ConsoleSettings(Group):
     )
 
 
+class PublishingSettings(Group):
+    """Who may publish rules by the console and by `reshelf mcp`."""
+
+    people: str = Field(
+        "",
+        description="The TOML file that names people with their tokens and roles (`reshelf people add`); empty: "
+        "whoever reaches the console may publish, under a name of their own choice.",
+    )
+
+
 class EdgeSettings(Group):
     """Layouts and events over HTTP, for web tiers without Kafka."""
 

@@ -30,7 +30,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
+from reshelf import service_settings as services
 from schemas.errors import BadSettings
 from schemas.foreign_content import encoding_of
 from schemas.times import odd_unit
@@ -58,6 +58,7 @@ REMOVED = {
     "attribution.max_clicks": "all clicks of the attribution window are kept, on disk in attribution.folder; delete it",
 }
 """Settings that there were, and what to do about them."""
+
 Values = dict[str, Any]
 
 
@@ -77,11 +78,12 @@ class Settings(Changeable, BaseSettings):
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
     segments: SegmentSettings = Field(default_factory=SegmentSettings)
-    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
-    edge: EdgeSettings = Field(default_factory=EdgeSettings)
-    encoder: EncoderSettings = Field(default_factory=EncoderSettings)
-    runs: RunsSettings = Field(default_factory=RunsSettings)
-    log: LogSettings = Field(default_factory=LogSettings)
+    console: services.ConsoleSettings = Field(default_factory=services.ConsoleSettings)
+    publishing: services.PublishingSettings = Field(default_factory=services.PublishingSettings)
+    edge: services.EdgeSettings = Field(default_factory=services.EdgeSettings)
+    encoder: services.EncoderSettings = Field(default_factory=services.EncoderSettings)
+    runs: services.RunsSettings = Field(default_factory=services.RunsSettings)
+    log: services.LogSettings = Field(default_factory=services.LogSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -285,9 +287,7 @@ def _is_secret(field: FieldInfo) -> bool:
 def _redacted(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else ""
-    if isinstance(value, str):
-        return masked(value)
-    return value
+    return masked(value) if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str:

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "edge": ("run.edge:edge", "Serve layouts and accept events over HTTP, for web tiers without Kafka."),
     "encoder": ("run.encoder:encoder", "Turn the texts of changed items into vectors."),
     "finetune": ("data.finetune:finetune", "Tune the text model on what visitors clicked one after the other."),
+    "people": ("setup.people:people", "Give people tokens and roles for publishing rules."),
     "topics": ("setup.topics:topics", "Create the topics, or list them and how they differ from what they should be."),
     "publish": ("data.publish:publish", "Check JSON lines and publish them to a topic."),
     "forget": ("data.forget:forget", "Delete what is kept about a unit."),
@@ -81,7 +82,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain", "ask"),
-    "Set up": ("init", "settings", "topics", "doctor", "schemas", "completion"),
+    "Set up": ("init", "settings", "people", "topics", "doctor", "schemas", "completion"),
     "Run": ("worker", "encoder", "finetune", "edge", "publish", "forget", "import"),
     "Arrange pages": ("rules",),
     "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),

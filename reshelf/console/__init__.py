@@ -11,6 +11,7 @@ in `static/`, served as they are: no build step, and nothing from elsewhere.
 - `monitor`: how the pipeline runs: events in, how far the state has come, workers, Redis
 - `rules_history`: all versions of all pages' rules, read once and then as they come
 - `title_search`: items of the catalog by words of their titles, as fast as somebody types
+- `routes`: the role that each address of the console needs
 - `uplift_lines`: the uplifts of a page over the last hour, small in memory
 - `views`: what each page of the console shows, as JSON
 - `web`: the console's server: its pages, and the content of each as JSON

@@ -18,8 +18,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from reshelf.console.access_control import COOKIE, AccessControl
+from reshelf.console.access_control import COOKIE, PERSON, AccessControl
 from reshelf.console.live_view import LiveView, State, live_view
+from reshelf.console.routes import require_roles
 from reshelf.console.views.arms import arms
 from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.experiment import experiment
@@ -28,6 +29,8 @@ from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.shop import card, shop
+from reshelf.people.file import pass_of, read_people
+from reshelf.people.person import Person
 from reshelf.rules.topic import Overtaken
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
@@ -68,7 +71,7 @@ class Console:
         for name, write in writes.items():
             app.router.add_post(f"/api/rules/{name}", self._written(_in_a_thread(write)))
         app.router.add_post("/api/rules/preview", self._written(previewed))
-        return app
+        return require_roles(app)
 
     def _answers(self) -> Mapping[str, Answer]:
         return {
@@ -84,7 +87,7 @@ class Console:
 
     def _written(self, write: AsyncWrite) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            body = await _body(request)
+            body = _signed(await _body(request), request[PERSON])
             try:
                 return web.json_response(await write(self._view, body))
             except Overtaken as error:
@@ -98,12 +101,12 @@ class Console:
 
     async def _login(self, request: web.Request) -> web.Response:
         token = (await _body(request)).get("token")
-        if not self._guard.token or not isinstance(token, str) or not self._guard.knows(token):
+        if not self._guard.asks or not isinstance(token, str) or self._guard.with_token(token) is None:
             await asyncio.sleep(0.5)
             raise web.HTTPForbidden(text="that is not the token")
         response = web.json_response({})
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-        response.set_cookie(COOKIE, self._guard.pass_, httponly=True, samesite="Strict", secure=secure)
+        response.set_cookie(COOKIE, pass_of(token), httponly=True, samesite="Strict", secure=secure)
         return response
 
     async def _metrics(self, request: web.Request) -> web.Response:
@@ -116,6 +119,8 @@ class Console:
             "pages": self._view.pages(),
             "most_seen": self._view.most_seen,
             "warnings": warnings(self._view, _now_ms()),
+            "person": request[PERSON].name,
+            "roles": sorted(request[PERSON].roles),
         }
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
@@ -168,7 +173,7 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
     A broker that is away is waited for.  Raises BadSettings for an address that cannot be used and for
     topics that are missing.
     """
-    guard = AccessControl(settings.console)
+    guard = AccessControl(settings.console, await asyncio.to_thread(read_people, settings.publishing.people))
 
     def failed(error: BaseException) -> None:
         if not ended.done():
@@ -249,6 +254,11 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise web.HTTPBadRequest(text="expected a JSON object")
     return content
+
+
+def _signed(body: dict[str, Any], person: Person) -> dict[str, Any]:
+    """What a request says, by the name that its token says."""
+    return body | {"author": person.name} if person.name else body
 
 
 def _segment(request: web.Request) -> str:
