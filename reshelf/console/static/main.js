@@ -1,15 +1,17 @@
 // Which page is open, and the round of asking for its content.
 
 import { ask } from "./answer.js";
-import { arms } from "./arms.js";
 import { drawing, element, say, segmentName, span } from "./dom.js";
 import { experiment } from "./experiment.js";
+import { openHelp } from "./help.js";
+import { items } from "./items.js";
 import { pipeline } from "./pipeline.js";
 import { rules } from "./rules.js";
 import { shop } from "./shop.js";
+import { start } from "./start.js";
 import { why } from "./why.js";
 
-const views = { shop, arms, experiment, pipeline, why, rules };
+const views = { start, shop, items, experiment, pipeline, why, rules };
 const main = document.getElementById("main"),
   tabs = document.getElementById("tabs"),
   status = document.getElementById("status");
@@ -23,7 +25,7 @@ let shown = null,
 // The address after # is the page's name and what was chosen on it.
 function address() {
   const [asked, query] = location.hash.slice(1).split("?");
-  return { asked, name: asked in views ? asked : "shop", query: Object.fromEntries(new URLSearchParams(query)) };
+  return { asked, name: asked in views ? asked : "start", query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 export function go(name, query) {
@@ -139,6 +141,7 @@ for (const [name, view] of Object.entries(views)) {
   tabs.append(tab);
 }
 
+document.getElementById("help").addEventListener("click", openHelp);
 addEventListener("hashchange", open);
 // What stands after # names a page, so this link is followed here.
 document.querySelector(".skip").addEventListener("click", (event) => {
@@ -146,7 +149,9 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 addEventListener("keydown", (event) => {
-  const busy = event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea");
+  const busy =
+    event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog, .menu");
+  if (!busy && event.key === "?") openHelp();
   const tab = busy ? null : tabs.children[Number(event.key) - 1];
   if (tab) tab.click();
 });
