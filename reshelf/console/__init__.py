@@ -9,6 +9,8 @@ in `static/`, served as they are: no build step, and nothing from elsewhere.
 - `layout_history`: the layouts of now and lately, and what a visitor saw change
 - `live_view`: what the console sees: topics that it follows, and the state in Redis
 - `monitor`: how the pipeline runs: events in, how far the state has come, workers, Redis
+- `page_news`: what happened on pages that one should know: items that rose and fell, and rules that
+  cannot hold
 - `rules_history`: all versions of all pages' rules, read once and then as they come
 - `title_search`: items of the catalog by words of their titles, as fast as somebody types
 - `routes`: the role that each address of the console needs

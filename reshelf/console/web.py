@@ -31,6 +31,7 @@ from reshelf.console.views.rules import checked, published, rules_content, taken
 from reshelf.console.views.shop import card, shop
 from reshelf.people.file import pass_of, read_people
 from reshelf.people.person import Person
+from reshelf.console.views.start import start
 from reshelf.rules.topic import Overtaken
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
@@ -42,7 +43,7 @@ from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
 LONGEST = 64
 BODY_BYTES = 2_000_000
-ANSWER_S = 5.0
+ANSWER_S = 4.0
 """A page is told after so long that Redis does not answer, rather than left to wait."""
 
 Answer = Callable[[web.Request], Awaitable[Any]]
@@ -76,6 +77,7 @@ class Console:
     def _answers(self) -> Mapping[str, Answer]:
         return {
             "pages": self._pages,
+            "start": self._start,
             "shop": self._shop,
             "arms": self._arms,
             "experiment": self._experiment,
@@ -122,6 +124,9 @@ class Console:
             "person": request[PERSON].name,
             "roles": sorted(request[PERSON].roles),
         }
+
+    async def _start(self, request: web.Request) -> dict[str, Any]:
+        return await start(self._view, _now_ms())
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
         unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"
@@ -215,7 +220,7 @@ def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
             async with asyncio.timeout(ANSWER_S):
                 content = await answer(request)
         except TimeoutError:
-            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=504)
+            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=503)
         except ReshelfError as error:
             return web.json_response({"error": str(error)}, status=503)
         body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
