@@ -24,6 +24,7 @@ from schemas.topics import (
     LAYOUTS,
     PAGE_RULES,
     PURCHASES,
+    SEGMENTS,
     TOPICS,
     written_by,
 )
@@ -46,7 +47,7 @@ READ: dict[Role, tuple[Topic, ...]] = {
     Role.FITTER: (*fitter.READ_TOPICS, IMPRESSIONS, CLICKS, PURCHASES),
     Role.LAYOUTS: (*follower.FOLLOWED, LAYOUT_REQUESTS),
     Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),
-    Role.EDGE: (LAYOUTS, LAYOUT_LIVES),
+    Role.EDGE: (LAYOUTS, LAYOUT_LIVES, SEGMENTS),
 }
 """What each part subscribes to or follows."""
 
