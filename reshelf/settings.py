@@ -34,7 +34,7 @@ from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSetti
 from schemas.errors import BadSettings
 from schemas.foreign_content import encoding_of
 from schemas.times import odd_unit
-from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
+from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings, SegmentSettings
 from streams.settings import (
     AttributionSettings,
     Changeable,
@@ -58,7 +58,6 @@ REMOVED = {
     "attribution.max_clicks": "all clicks of the attribution window are kept, on disk in attribution.folder; delete it",
 }
 """Settings that there were, and what to do about them."""
-
 Values = dict[str, Any]
 
 
@@ -77,6 +76,7 @@ class Settings(Changeable, BaseSettings):
     layouts: LayoutSettings = Field(default_factory=LayoutSettings)
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
+    segments: SegmentSettings = Field(default_factory=SegmentSettings)
     console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     edge: EdgeSettings = Field(default_factory=EdgeSettings)
     encoder: EncoderSettings = Field(default_factory=EncoderSettings)

@@ -21,6 +21,11 @@ export interface Impression {
   slots: SlotItem[];
   /** The shelf of each row that came into view; none: the page has no rows. */
   rows?: Record<string, string>;
+  /**
+   * What is known of the visit before it begins, such as its device, country or channel. The value `no` of
+   * `consent` says that the visitor has not agreed to learned segments.
+   */
+  context?: Record<string, string>;
 }
 
 /** An item that was visible in a slot. */
@@ -60,6 +65,11 @@ export interface Click {
   family?: string;
   /** The shelf that stood in the slot's row; empty where the page has no rows. */
   shelf?: string;
+  /**
+   * What is known of the visit before it begins, such as its device, country or channel. The value `no` of
+   * `consent` says that the visitor has not agreed to learned segments.
+   */
+  context?: Record<string, string>;
 }
 
 /** An order that a visitor placed, or a part of one; a line that was reported before does not count again. */
@@ -104,6 +114,11 @@ export interface Signal {
   item: string;
   /** What variants of one product have in common, such as their parent; or none. */
   family?: string;
+  /**
+   * What is known of the visit before it begins, such as its device, country or channel. The value `no` of
+   * `consent` says that the visitor has not agreed to learned segments.
+   */
+  context?: Record<string, string>;
 }
 
 /** Goods or money that went back, of one order; a line that was reported before does not count again. */
