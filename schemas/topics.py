@@ -225,7 +225,7 @@ SEGMENTS = Topic(
     retention_ms=-1,
     about="The model of learned segments, under the key `model`, and its items in parts, under `items/0` and so on.",
     writers=(Role.FITTER,),
-    readers=(Role.RENDERERS, Role.FITTER),
+    readers=(Role.RENDERERS, Role.EDGE, Role.FITTER, Role.LAYOUTS),
     tombstone="the part is gone",
 )
 SEGMENTS_HISTORY = Topic(
