@@ -30,7 +30,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
+from reshelf.service_settings import (
+    ConsoleSettings,
+    EdgeSettings,
+    EncoderSettings,
+    LogSettings,
+    PicturesSettings,
+    RunsSettings,
+)
 from schemas.errors import BadSettings
 from schemas.foreign_content import encoding_of
 from schemas.times import odd_unit
@@ -80,6 +87,7 @@ class Settings(Changeable, BaseSettings):
     console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     edge: EdgeSettings = Field(default_factory=EdgeSettings)
     encoder: EncoderSettings = Field(default_factory=EncoderSettings)
+    pictures: PicturesSettings = Field(default_factory=PicturesSettings)
     runs: RunsSettings = Field(default_factory=RunsSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
