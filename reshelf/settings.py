@@ -82,6 +82,7 @@ class Settings(Changeable, BaseSettings):
     publishing: services.PublishingSettings = Field(default_factory=services.PublishingSettings)
     edge: services.EdgeSettings = Field(default_factory=services.EdgeSettings)
     encoder: services.EncoderSettings = Field(default_factory=services.EncoderSettings)
+    pictures: services.PicturesSettings = Field(default_factory=services.PicturesSettings)
     runs: services.RunsSettings = Field(default_factory=services.RunsSettings)
     log: services.LogSettings = Field(default_factory=services.LogSettings)
 

@@ -282,7 +282,7 @@ export interface CatalogItem {
 }
 
 /**
- * An item's text as a vector; `content_hash` says of which text.
+ * An item's text as a vector, and its picture where it has one; `content_hash` says of which text.
  *
  * The vector is `scale` times the numbers in `vector`.  Vectors can be compared
  * where `model` and `revision` are the same.
@@ -293,6 +293,22 @@ export interface CatalogEmbedding {
   model: string;
   content_hash: string;
   vector: number[];
+  revision?: string;
+  scale?: number;
+  /** Absent without one that can be had. */
+  picture?: PictureEmbedding;
+}
+
+/**
+ * An item's picture as a vector: `scale` times `numbers`, whole numbers of 8 bits with a sign.
+ *
+ * `content_hash` says of which picture, and `image` is a hash of where it was.
+ */
+export interface PictureEmbedding {
+  model: string;
+  content_hash: string;
+  image: string;
+  numbers: string;
   revision?: string;
   scale?: number;
 }
