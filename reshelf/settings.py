@@ -80,6 +80,8 @@ class Settings(Changeable, BaseSettings):
     segments: SegmentSettings = Field(default_factory=SegmentSettings)
     console: services.ConsoleSettings = Field(default_factory=services.ConsoleSettings)
     publishing: services.PublishingSettings = Field(default_factory=services.PublishingSettings)
+    mcp: services.McpSettings = Field(default_factory=services.McpSettings)
+    notices: services.NoticeSettings = Field(default_factory=services.NoticeSettings)
     edge: services.EdgeSettings = Field(default_factory=services.EdgeSettings)
     encoder: services.EncoderSettings = Field(default_factory=services.EncoderSettings)
     pictures: services.PicturesSettings = Field(default_factory=services.PicturesSettings)
@@ -122,8 +124,7 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     if path is None and DEFAULT_FILE.is_file():
         path = DEFAULT_FILE
     layers = [(_from_file(path), f"file {path}"), (_from_environment(), "environment"), (_nested(overrides or {}), why)]
-    values: Values = {}
-    origins: dict[str, str] = {}
+    values, origins = Values(), dict[str, str]()
     for layer, source in layers:
         for key, value in _flat(layer):
             origins[key] = f"environment {variable(key)}" if source == "environment" else source

@@ -24,7 +24,7 @@ ROLES: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/items"): Role.LOOK,
     ("GET", "/api/start"): Role.LOOK,
     ("POST", "/api/rules/check"): Role.LOOK,
-    ("POST", "/api/rules/draft"): Role.EDIT,
+    ("POST", "/api/rules/draft"): Role.LOOK,
     ("POST", "/api/rules/preview"): Role.LOOK,
     ("POST", "/api/rules/publish"): Role.PUBLISH,
     ("POST", "/api/rules/roll-back"): Role.PUBLISH,

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
@@ -20,7 +21,9 @@ from aiohttp import web
 
 from reshelf.console.access_control import COOKIE, PERSON, AccessControl
 from reshelf.console.live_view import LiveView, State, live_view
+from reshelf.console.notices.rounds import watch
 from reshelf.console.routes import require_roles
+from reshelf.console.rule_earnings import RuleEarnings, rules_report
 from reshelf.console.views.arms import arms
 from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.experiment import experiment
@@ -29,14 +32,15 @@ from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.shop import card, shop
+from reshelf.console.views.start import start
 from reshelf.people.file import pass_of, read_people
 from reshelf.people.person import Person
-from reshelf.console.views.start import start
 from reshelf.rules.topic import Overtaken
-from reshelf.service_settings import ConsoleSettings
+from reshelf.service_settings import ConsoleSettings, require_channels
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.pages import PageRules
+from streams.cancellation import cancel_all
 from streams.fold.deltas import WHOLE_PAGE
 from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 
@@ -57,6 +61,7 @@ class Console:
     def __init__(self, view: LiveView, guard: AccessControl) -> None:
         self._view = view
         self._guard = guard
+        self._rule_earnings = RuleEarnings(partial(rules_report, view))
 
     def app(self) -> web.Application:
         """The application with all its addresses."""
@@ -146,7 +151,9 @@ class Console:
         return dict(await why(self._view, self._state(), rules, _segment(request), cell, _now_ms()))
 
     async def _rules_content(self, request: web.Request) -> dict[str, Any]:
-        return await asyncio.to_thread(rules_content, self._view, self._rules(request))
+        rules = self._rules(request)
+        content = await asyncio.to_thread(rules_content, self._view, rules)
+        return content | {"so_far": self._rule_earnings.of(rules, time.monotonic())}
 
     async def _items(self, request: web.Request) -> dict[str, Any]:
         texts, query = self._view.catalog.texts, request.query.get("q", "")[:LONGEST]
@@ -178,6 +185,7 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
     A broker that is away is waited for.  Raises BadSettings for an address that cannot be used and for
     topics that are missing.
     """
+    require_channels(settings.notices)
     guard = AccessControl(settings.console, await asyncio.to_thread(read_people, settings.publishing.people))
 
     def failed(error: BaseException) -> None:
@@ -186,6 +194,8 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
 
     async with contextlib.AsyncExitStack() as stack:
         view = await stack.enter_async_context(live_view(settings, failed))
+        telling = asyncio.create_task(watch(view, settings.notices))
+        stack.push_async_callback(cancel_all, [telling])
         runner = web.AppRunner(Console(view, guard).app(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

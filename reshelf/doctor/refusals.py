@@ -15,7 +15,7 @@ from reshelf.inspect.lag import learned_marks
 from reshelf.namespaces.extend import lacking
 from reshelf.people.file import read_people, require_access
 from reshelf.processes.encoder import installed
-from reshelf.service_settings import EncoderSettings
+from reshelf.service_settings import EncoderSettings, require_channels
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, StateAttention, Transient
 from schemas.topics import CLICKS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
@@ -53,6 +53,10 @@ def access_findings(settings: Settings) -> Iterator[Finding]:
         require_access(settings.console, read_people(settings.publishing.people))
     except BadSettings as error:
         yield Finding("console", "bad", str(error))
+    try:
+        require_channels(settings.notices)
+    except BadSettings as error:
+        yield Finding("notices", "bad", str(error))
 
 
 def folder_findings(settings: Settings) -> Iterator[Finding]:

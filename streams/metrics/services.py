@@ -129,6 +129,14 @@ SERVICES = (
         "console's log says why.",
     ),
     Metric(
+        "reshelf_notices_total",
+        "counter",
+        "console",
+        ("channel", "result"),
+        "Notices by webhook and mail: sent, or failed, which are tried again.",
+        "Failed: the console's log says why; `reshelf doctor` checks the settings of `notices`.",
+    ),
+    Metric(
         "reshelf_http_requests_total",
         "counter",
         "console, edge",
