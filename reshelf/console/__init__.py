@@ -10,9 +10,9 @@ step, and nothing from elsewhere.
 - `live_view`: what the console sees: topics that it follows, and the state in Redis
 - `monitor`: how the pipeline runs: events in, how far the state has come, workers, Redis
 - `notices`: notices to people who are not looking: by webhook and mail, each once
+- `page_news`: what happened on pages that one should know: items that rose and fell, and rules that
+  cannot hold
 - `routes`: the role that each address of the console needs
-- `rule_earnings`: what the rules of pages have cost or earned so far, worked out beside the answers
-  that show it
 - `rules_history`: all versions of all pages' rules, read once and then as they come
 - `static_files`: the files of the console's pages, served as they are
 - `title_search`: items of the catalog by words of their titles, as fast as somebody types

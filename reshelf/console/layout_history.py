@@ -56,6 +56,13 @@ class LayoutHistory:
         """The versions that are kept, oldest first; each is decoded as it is taken."""
         return (unpack(stored.packed) for stored in list(self._earlier.get(key, ())))
 
+    def ends(self, key: Key) -> tuple[Layout, Layout] | None:
+        """The oldest layout of a page and segment that is kept, and the newest; None where none is."""
+        versions = self._earlier.get(key)
+        if not versions:
+            return None
+        return unpack(versions[0].packed), versions[-1].layout()
+
     def changes(self, key: Key, unit: str) -> Iterator[Change]:
         """What changed in the slots that the unit sees, as far as versions are kept, newest first.
 

@@ -22,7 +22,6 @@ from reshelf.console.access_control import COOKIE, PERSON, AccessControl
 from reshelf.console.live_view import LiveView, State, live_view
 from reshelf.console.notices.rounds import watch
 from reshelf.console.routes import require_roles
-from reshelf.console.rule_earnings import RuleEarnings, rules_report
 from reshelf.console.static_files import page, static
 from reshelf.console.views.arms import arms
 from reshelf.console.views.drafts import drafted, previewed
@@ -30,9 +29,11 @@ from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
+from reshelf.console.views.rule_earnings import RuleEarnings, rules_report
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.console.views.shop import card, shop
+from reshelf.console.views.start import start
 from reshelf.console.views.timeline import calendar, item_timeline
 from reshelf.people.file import pass_of, read_people, require_names
 from reshelf.people.person import Person
@@ -47,7 +48,7 @@ from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 
 LONGEST, LONGEST_ITEM = 64, 128
 BODY_BYTES = 2_000_000
-ANSWER_S = 5.0
+ANSWER_S = 4.0
 """A page is told after so long that Redis does not answer, rather than left to wait."""
 
 Answer = Callable[[web.Request], Awaitable[Any]]
@@ -84,6 +85,7 @@ class Console:
     def _answers(self) -> Mapping[str, Answer]:
         return {
             "pages": self._pages,
+            "start": self._start,
             "shop": self._shop,
             "arms": self._arms,
             "experiment": self._experiment,
@@ -134,6 +136,9 @@ class Console:
             "person": request[PERSON].name,
             "roles": sorted(request[PERSON].roles),
         }
+
+    async def _start(self, request: web.Request) -> dict[str, Any]:
+        return await start(self._view, _now_ms())
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
         unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"
@@ -246,7 +251,7 @@ def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
             async with asyncio.timeout(ANSWER_S):
                 content = await answer(request)
         except TimeoutError:
-            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=504)
+            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=503)
         except ReshelfError as error:
             return web.json_response({"error": str(error)}, status=503)
         body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from reshelf.console.live_view import LiveView, State
-from reshelf.console.rule_earnings import rules_report
 from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.pipeline import warnings
+from reshelf.console.views.rule_earnings import rules_report
 from reshelf.console.views.rules import published, rules_content, taken_back
 from reshelf.console.views.saved_drafts import listed, opened, saved
 from reshelf.console.views.shop import card, shop

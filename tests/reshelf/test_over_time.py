@@ -98,10 +98,10 @@ def test_both_are_commands(
     for key, value in {"kafka.bootstrap": broker, "kafka.prefix": prefix}.items():
         monkeypatch.setenv(variable(key), value)
     publish(kafka, [page(0, pin("week", NOW, 4_000_000_000_000), pin("old", 0, NOW - DAY))], "Ann", "shoes", NOW)
-    key = encode_key(LAYOUTS_HISTORY, "home", "*")
+    own = encode_key(LAYOUTS_HISTORY, "home", "*")
     records = [
-        (key, encode(layout(1, 0.5))),
-        (key, b"{"),
+        (own, encode(layout(1, 0.5))),
+        (own, b"{"),
         (encode_key(LAYOUTS_HISTORY, "home", "s"), encode(layout(2, 1.0))),
     ]
     deliver(kafka, LAYOUTS_HISTORY, records)

@@ -6,5 +6,6 @@
 - `layouts`: `reshelf layouts`: the layouts that renderers read
 - `over_time`: `reshelf rules calendar` and `timeline`: campaigns, and what became of an item
 - `rules`: `reshelf rules`: the rules of pages
+- `segments`: `reshelf segments`: segments that were learned from what visitors looked at
 - `signing`: who publishes from a command line, when, and the text of a file that they name
 """

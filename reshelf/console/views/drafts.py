@@ -13,7 +13,7 @@ import msgspec
 from policy.assignment import choose
 from policy.defaults import LEVEL
 from reshelf.console.live_view import LiveView
-from reshelf.console.views.rules import checked, page_text, text_of, titles
+from reshelf.console.views.rules import checked, page_text, pinned_shelves, text_of, titles
 from reshelf.console.views.shop import card, rows_of
 from reshelf.inspect.prices.preview import PagePair, Preview, page_pair, price_pages
 from reshelf.inspect.prices.words import as_json
@@ -39,6 +39,7 @@ def drafted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
         **checked(view, {"text": text}),
         "rules": msgspec.to_builtins(page.rules) if page else [],
         "titles": titles(view, page) if page else {},
+        "shelves": pinned_shelves(page) if page else {},
     }
 
 

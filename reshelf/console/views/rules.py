@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from reshelf.console.live_view import LiveView
 from reshelf.rules import topic
@@ -37,6 +38,7 @@ def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
         "time_zone": view.settings.shop.time_zone,
         "rules": msgspec.to_builtins(page.rules),
         "titles": titles(view, page),
+        "shelves": pinned_shelves(page),
         "segments": sorted(view.catalog.segments.get(page.page, ())),
         "history": [
             view.rules_history.row(rules, before, partial(_version, rules, before, zone))
@@ -52,6 +54,11 @@ def titles(view: LiveView, page: PageRules) -> dict[str, str]:
     named = [rule.item for rule in page.rules if isinstance(rule, Pin)]
     named += [item for match in matches for item in match.items[:TITLES]]
     return {item: view.catalog.texts[item].title for item in named if item in view.catalog.texts}
+
+
+def pinned_shelves(page: PageRules) -> dict[str, str]:
+    """The row that each shelf of a page is pinned to, empty where it may move."""
+    return {shelf.name: shelf.pinned for shelf in (() if page.shelves is UNSET else page.shelves)}
 
 
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:

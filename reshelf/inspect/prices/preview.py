@@ -187,8 +187,8 @@ async def _views(state: OpenState, page: str) -> float | None:
 
 
 def _total(parts: Sequence[tuple[float, E]]) -> E:
-    (share, first), *others = parts
-    total = first.plus(first, share - 1.0)
-    for share, other in others:
+    first, total = parts[0]
+    total = total.plus(total, first - 1.0)
+    for share, other in parts[1:]:
         total = total.plus(other, share)
     return total
