@@ -29,12 +29,12 @@ from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
-from reshelf.console.views.rule_earnings import RuleEarnings, rules_report
+from reshelf.console.views.planning.rule_earnings import RuleEarnings, rules_report
+from reshelf.console.views.planning.saved_drafts import approved, deleted, listed, opened, saved
+from reshelf.console.views.planning.timeline import calendar, item_timeline
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
-from reshelf.console.views.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.console.views.shop import card, shop
 from reshelf.console.views.start import start
-from reshelf.console.views.timeline import calendar, item_timeline
 from reshelf.people.file import pass_of, read_people, require_names
 from reshelf.people.person import Person
 from reshelf.rules.topic import Overtaken

@@ -11,9 +11,9 @@ from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.pipeline import warnings
-from reshelf.console.views.rule_earnings import rules_report
+from reshelf.console.views.planning.rule_earnings import rules_report
+from reshelf.console.views.planning.saved_drafts import listed, opened, saved
 from reshelf.console.views.rules import published, rules_content, taken_back
-from reshelf.console.views.saved_drafts import listed, opened, saved
 from reshelf.console.views.shop import card, shop
 from reshelf.inspect.prices.so_far_words import figure
 from reshelf.people.person import Person, Role

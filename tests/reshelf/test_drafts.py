@@ -13,8 +13,8 @@ import pytest
 
 from reshelf.cli.main import run
 from reshelf.console.live_view import LiveView
+from reshelf.console.views.planning.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.console.views.rules import published
-from reshelf.console.views.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.people.file import add_person
 from reshelf.people.person import Person, Role, person_with
 from reshelf.rules import drafts

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from policy.experiments.sequence import VIEWS
 from policy.prices.earnings import Earnings
-from reshelf.console.views.rule_earnings import FRESH_S, RuleEarnings
+from reshelf.console.views.planning.rule_earnings import FRESH_S, RuleEarnings
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Price, Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar, in_force_since, views_since

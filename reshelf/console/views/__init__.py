@@ -10,13 +10,10 @@
 - `metrics`: what the console exposes to Prometheus: how log, state, workers and Redis look from beside
   them
 - `pipeline`: how the pipeline runs, as a page shows it
-- `rule_earnings`: what the rules of pages have cost or earned so far, worked out beside the answers
-  that show it
+- `planning`: what is planned and what came of it, as JSON
 - `rules`: Merchandisers' rules: shown, checked, published, taken back.  The only thing that the
   console writes
-- `saved_drafts`: drafts that are kept by name: listed, saved, deleted, and approved by somebody else
 - `shop`: a page as a visitor sees it now, and what changed for this visitor
 - `start`: what matters on all pages: what they earn, what rose and fell, what cannot hold, what is
   stale
-- `timeline`: one item on one page over time, and as it is now; and the calendar of campaigns
 """
