@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -266,21 +266,10 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
     front.answer(content, text_of(content))
 
 
-def _compare_tastes(
-    front: Front,
-    views: list[int],
-    seeds: int,
-    processes: int,
-    exploration: float,
-    visitors: int,
-    elsewhere: int | None,
-    worlds: tuple[str, ...],
-) -> None:
+def _compare_tastes(front: Front, *race: Any) -> None:
     from bench.decisions.tastes import compare, text_of
-    from policy.simulation.tastes import WORLDS
 
-    chosen = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
-    content = compare(views, seeds, processes, exploration, visitors, elsewhere, chosen, _say)
+    content = compare(*race, say=_say)
     front.answer(content, text_of(content))
 
 
