@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("setup.init:init", "Write a commented settings file."),
     "worker": ("run.worker:worker", "Run the stream workers."),
     "edge": ("run.edge:edge", "Serve layouts and accept events over HTTP, for web tiers without Kafka."),
+    "mcp": ("run.mcp:mcp", "Let programs look, price and publish by the Model Context Protocol."),
     "encoder": ("run.encoder:encoder", "Turn the texts of changed items into vectors."),
     "finetune": ("data.finetune:finetune", "Tune the text model on what visitors clicked one after the other."),
     "people": ("setup.people:people", "Give people tokens and roles for publishing rules."),
@@ -83,7 +84,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain", "ask"),
     "Set up": ("init", "settings", "people", "topics", "doctor", "schemas", "completion"),
-    "Run": ("worker", "encoder", "finetune", "edge", "publish", "forget", "import"),
+    "Run": ("worker", "encoder", "finetune", "edge", "mcp", "publish", "forget", "import"),
     "Arrange pages": ("rules",),
     "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),
     "Look after the state": ("state", "replay"),
@@ -94,7 +95,7 @@ TASKS: dict[str, tuple[str, ...]] = {
 OTHERS = "From other packages"
 """The heading of plug-ins that no task names."""
 
-LASTING = ("demo", "console", "worker", "edge", "encoder", "drill")
+LASTING = ("demo", "console", "worker", "edge", "mcp", "encoder", "drill")
 """They go on while a broker is away: what its client says of that matters to their operator."""
 
 _librdkafka = logging.getLogger("reshelf.librdkafka")

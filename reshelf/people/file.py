@@ -19,8 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from reshelf.people.person import Person, Role, person_with
-from reshelf.service_settings import ConsoleSettings
+from reshelf.people.person import LOOKER, Person, Role, person_with
+from reshelf.service_settings import ConsoleSettings, PublishingSettings
 from schemas.errors import BadSettings
 from streams.access import required_token
 
@@ -116,6 +116,24 @@ def entry(name: str, roles: Sequence[Role], token: str) -> str:
     """The lines that name somebody in the file."""
     said = ", ".join(json.dumps(str(role)) for role in roles)
     return f'[{json.dumps(name, ensure_ascii=False)}]\ntoken = "{_digest(pass_of(token))}"\nroles = [{said}]\n'
+
+
+def person_of_token(people: People, token: str) -> Person:
+    """Whose token it is; without one somebody who may look.  Raises `BadSettings` for a token that is nobody's."""
+    if not token:
+        return LOOKER
+    if (person := people.with_token(token)) is None:
+        raise BadSettings("publishing.token: expected the token of somebody in publishing.people, got another")
+    return person
+
+
+def require_names(settings: PublishingSettings, people: People) -> None:
+    """Raises `BadSettings` where two people are needed and nobody has a name that a token says."""
+    if settings.two_people and not people:
+        raise BadSettings(
+            "publishing.two_people: expected publishing.people to name people with tokens (`reshelf people add`): "
+            "without them anybody could take two names."
+        )
 
 
 def require_access(settings: ConsoleSettings, people: People) -> None:

@@ -43,3 +43,7 @@ ANYBODY = Person("", frozenset(Role))
 def person_with(name: str, roles: Iterable[Role]) -> Person:
     """Somebody with these roles and those that come with them."""
     return Person(name, frozenset().union(*(INCLUDED[role] for role in roles)))
+
+
+LOOKER = person_with("", [Role.LOOK])
+"""Who comes without a token where others have one: they may look."""

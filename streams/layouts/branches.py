@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,7 +13,14 @@ from policy.assignment import slate_chances
 from policy.pages.messages import layout_shelves
 from schemas.messages.layouts import Layout, LayoutBranch
 from schemas.messages.pages import MAIN, Branch, PageRules
-from streams.layouts.segments.borrowing import BranchSlates
+
+
+class BranchSlates(NamedTuple):
+    """The slates of a policy on trial, row to shelf for each on a page with shelves, and the rules they relax."""
+
+    slates: list[dict[str, str]]
+    rows: list[dict[str, str]]
+    relaxed: list[str]
 
 
 def most_variants(rules: PageRules) -> int:

@@ -22,8 +22,8 @@ from schemas.messages.pages import Branch, PolicyChoice
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
-from streams.layouts.branches import most_variants, with_branches
-from streams.layouts.segments.borrowing import BranchSlates, branch_slates, with_borrowed
+from streams.layouts.branches import BranchSlates, most_variants, with_branches
+from streams.layouts.segments.borrowing import branch_slates, with_borrowed
 from streams.layouts.slates.composition import Inputs, composer_of
 from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
@@ -158,7 +158,7 @@ def _inputs(
     shelves = page.segment_shelves(segment)
     statistics = statistics_of(segment, state, page, settings, weighted_counts, shelves)
     z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
-    bound = weighted_counts.rules(page, segment, now_ms)
+    bound = weighted_counts.rules(page, segment, now_ms).auctioned(lambda: statistics.posterior().mean)
     return Inputs(statistics, Names(rules.page, segment, epoch), z, bound, shelves)
 
 

@@ -93,7 +93,9 @@ def application(people: People) -> web.Application:
     return Console(view, AccessControl(ConsoleSettings(), people)).app()
 
 
-def test_each_address_needs_its_role(people: People) -> None:
+def test_each_address_needs_its_role(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever may is answered without a broker.
+    monkeypatch.setattr("reshelf.rules.drafts.records", lambda *_: iter(()))
     app = application(people)
     assert set(addresses(app)) == set(ROLES), "an address and its role belong together"
     asked = [(method, path, holder) for method, path in ROLES for holder in (None, *Role)]

@@ -173,6 +173,8 @@ def test_addresses_beyond_this_machine_want_a_token() -> None:
     token = {"token": SecretStr("a-token-of-some-length")}
     assert list(access_findings(settings.changed(health=token, console=token, edge=token))) == []
     assert list(access_findings(Settings().changed(health=open_))) == []
+    (finding,) = access_findings(Settings().changed(notices={"mail_to": "ops@shop.example"}))
+    assert (finding.about, finding.state) == ("notices", "bad") and "notices.smtp_host" in finding.detail
 
 
 @pytest.mark.parametrize("role", ["attribution", "learner"])

@@ -39,8 +39,7 @@ def page(*branches: Branch, learned: bool = True, shelves: bool = False) -> Page
         shelves=[PageShelf("best"), PageShelf("new")] if shelves else UNSET,
         rows=[PageRow("one", columns=2), PageRow("two", columns=2)] if shelves else UNSET,
     )
-    by_shelf = {"best": frozenset(ITEMS), "new": frozenset(ITEMS)} if shelves else {}
-    return Page(rules, CandidateSet(ITEMS, by_shelf=by_shelf) if shelves else CandidateSet(ITEMS), [5])
+    return Page(rules, CandidateSet(ITEMS, dict.fromkeys(("best", "new"), frozenset(ITEMS))), [5])
 
 
 def state(seed: int) -> KeyState:

@@ -49,7 +49,7 @@ READ: dict[Role, tuple[Topic, ...]] = {
     Role.FITTER: (*fitter.READ_TOPICS, IMPRESSIONS, CLICKS, PURCHASES, SIGNALS, SEGMENTS, SEGMENTS_HISTORY),
     Role.LAYOUTS: (*follower.FOLLOWED, LAYOUT_REQUESTS),
     Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),
-    Role.EDGE: (LAYOUTS, LAYOUT_LIVES),
+    Role.EDGE: (LAYOUTS, LAYOUT_LIVES, SEGMENTS),
 }
 """What each part subscribes to or follows."""
 

@@ -6,8 +6,6 @@ for it, too, and the experiment would compare taste with taste.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 from msgspec import UNSET
 
@@ -15,14 +13,7 @@ from policy.pages.messages import layout_shelves
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Branch, PageRules
 from streams.fold.deltas import WHOLE_PAGE
-
-
-class BranchSlates(NamedTuple):
-    """The slates of a policy on trial, row to shelf for each on a page with shelves, and the rules they relax."""
-
-    slates: list[dict[str, str]]
-    rows: list[dict[str, str]]
-    relaxed: list[str]
+from streams.layouts.branches import BranchSlates
 
 
 def borrows(rules: PageRules, segment: str) -> bool:
