@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -77,7 +77,7 @@ TASTES = "tastes"
 @click.option(
     "--world",
     "worlds",
-    type=click.Choice(["strong", "weak", "continuous", "none", "shared_devices", "robots"]),
+    type=click.Choice(["strong", "weak", "continuous", "none", "drift", "new_items", "shared_devices", "robots"]),
     multiple=True,
     help="In which worlds of --shop tastes; may be given more than once.  [default: all]",
 )
@@ -184,7 +184,8 @@ def decisions(
     by click rates of shelves in each row, and by Vowpal Wabbit where it is among --peers; beside these only --seeds,
     --views and --processes matter then.
     With --shop tastes the policy races with learned segments against itself with one segment for all, in worlds
-    where tastes are strong, weak, continuous or none, devices are shared, and robots come.
+    where tastes are strong, weak, continuous or none, and others where strong ones meet drift, new items, shared
+    devices or robots.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -266,21 +267,10 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
     front.answer(content, text_of(content))
 
 
-def _compare_tastes(
-    front: Front,
-    views: list[int],
-    seeds: int,
-    processes: int,
-    exploration: float,
-    visitors: int,
-    elsewhere: int | None,
-    worlds: tuple[str, ...],
-) -> None:
+def _compare_tastes(front: Front, *race: Any) -> None:
     from bench.decisions.tastes import compare, text_of
-    from policy.simulation.tastes import WORLDS
 
-    chosen = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
-    content = compare(views, seeds, processes, exploration, visitors, elsewhere, chosen, _say)
+    content = compare(*race, _say)
     front.answer(content, text_of(content))
 
 
