@@ -11,7 +11,7 @@ export const oldestOf = (slots) => Math.min(...slots.filter((slot) => slot.creat
 export function cardOf(slot, oldest) {
   const link = element("a", "", slot.title),
     share = element("i"),
-    was = element("p", "was small soft cut"),
+    was = element("p", "was small soft"),
     marks = element("p", "marks"),
     place = element("span", "place"),
     more = element("button", "more", "⋯");

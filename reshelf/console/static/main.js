@@ -130,7 +130,7 @@ async function learnPages() {
   } catch (error) {
     signal("gone", error.message);
   }
-  setTimeout(learnPages, Object.keys(pages).length ? 5000 : 500);
+  setTimeout(learnPages, Object.keys(pages).length ? 2500 : 500);
 }
 
 for (const [name, view] of Object.entries(views)) {
