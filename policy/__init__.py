@@ -23,6 +23,7 @@ result on every machine.  Arrays are indexed by arm (A), slot (S) and variant
 - `pages`: pages of shelves: which shelf stands in which row, and what is on it
 - `prices`: what other slates would earn: how much more or less than those of now, and how sure that is
 - `rules`: Merchandisers' rules: checked, and compiled for the arms of a page
+- `segments`: learned segments: which of them a visitor is in, from the items that they looked at last
 - `simulation`: shops whose truth is known, and races of learners in them: how much is lost until
   it is learned what sells
 - `slates`: from beliefs to slates: candidates, scores, draws, and which arm goes into which slot

@@ -10,19 +10,31 @@ from typing import Any
 import msgspec
 
 from policy.assignment import branch_of, choose, epoch_of, in_holdout, unit_bin, unit_hash, variant_of
+from policy.segments.rule import choose_segment, items_of, segment_epoch
 from schemas.messages.layouts import Layout, LayoutBranch, LayoutShelf
+from schemas.messages.segments import SegmentItems, SegmentModel
 
 UNITS = ("visitor-1", "visitor-2", "0", "a b", "Ünïcode-Besucher", "訪問者", "🛒", "e\u0301", "\u00e9", "x" * 128)
 PAGES = (("home", 20_000), ("obd-all", 0), ("Männer/Schuhe", 20_780))
 SALT, SHARE = "holdout-1", 0.1
 BRANCHES = "branches-1", (0.5, 0.3, 0.2)
 SEGMENTS = ("*", "new", "Stammkunden")
+LOOKED_AT: tuple[list[str], ...] = (
+    [],
+    ["unheard of"],
+    ["tent"],
+    ["mug", "tent", "stove"],
+    ["tent", "tent", "tent", "mug"],
+    ["tent", "mug", "größe", "größe", "map", "mug"],
+    ["stove", "mug", "unheard of", "map"],
+    ["map"],
+)
 DAY_MS = 86_400_000
 NOW_MS = 1_795_392_000_000
 
 
 def vectors() -> dict[str, Any]:
-    """The published test vectors: arguments and results of every function of `policy.assignment`."""
+    """The published test vectors: arguments and results of `policy.assignment` and `policy.segments.rule`."""
     return {
         "about": "h = first 53 bits of SHA-256 of the UTF-8 parts joined by a line feed, over 2**53",
         "unit_hash": [{"parts": [unit], "hash": unit_hash(unit)} for unit in UNITS],
@@ -50,7 +62,51 @@ def vectors() -> dict[str, Any]:
         ],
         **_branches_and_epochs(),
         "choose": [_choices(layout) for layout in _layouts()],
+        "choose_segment": _segments(),
+        "segment_epoch": [
+            {"segment": segment, "epoch": epoch, "number": segment_epoch(segment, epoch)}
+            for segment in (*SEGMENTS, "t00", "t01", "t12", "t999999999", "t1", "t01x")
+            for epoch in (0, 20_780)
+        ],
     }
+
+
+def _segment_model() -> tuple[SegmentModel, list[SegmentItems]]:
+    """A model, and its parts with one of another version."""
+    model = SegmentModel(
+        version=7,
+        generation=2,
+        published_at=NOW_MS,
+        names=["t04", "t05", "t06"],
+        starts=[-3, -3, 0],
+        parts=2,
+        attribute="device",
+        values={"phone": [4, 0, -4], "other": [-4, 0, 4]},
+        margin=8,
+        window=3,
+    )
+    return model, [
+        SegmentItems(7, 0, {"tent": [20, -12, -9], "stove": [15, -9, -9]}),
+        SegmentItems(6, 1, {"mug": [-99, 99, -99]}),
+        SegmentItems(7, 1, {"mug": [-9, 18, -9], "größe": [-7, -7, 16], "map": [0, 0, 0]}),
+    ]
+
+
+def _segments() -> dict[str, Any]:
+    """A model, its parts, and the segments of visitors by it."""
+    model, parts = _segment_model()
+    points = items_of(model, parts) or {}
+    visitors = [
+        {
+            "items": items,
+            "current": current,
+            "value": value,
+            "segment": choose_segment(model, points, items, current, value),
+        }
+        for items in LOOKED_AT
+        for current, value in (("", ""), ("t04", "phone"), ("t06", "other"), ("t05", "tablet"), ("t01", "phone"))
+    ]
+    return {"model": msgspec.to_builtins(model), "parts": msgspec.to_builtins(parts), "visitors": visitors}
 
 
 def _choices(layout: Layout) -> dict[str, Any]:

@@ -30,11 +30,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
+from reshelf import service_settings as services
 from schemas.errors import BadSettings
 from schemas.foreign_content import encoding_of
 from schemas.times import odd_unit
-from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
+from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings, SegmentSettings
 from streams.settings import (
     AttributionSettings,
     Changeable,
@@ -77,11 +77,16 @@ class Settings(Changeable, BaseSettings):
     layouts: LayoutSettings = Field(default_factory=LayoutSettings)
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
-    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
-    edge: EdgeSettings = Field(default_factory=EdgeSettings)
-    encoder: EncoderSettings = Field(default_factory=EncoderSettings)
-    runs: RunsSettings = Field(default_factory=RunsSettings)
-    log: LogSettings = Field(default_factory=LogSettings)
+    segments: SegmentSettings = Field(default_factory=SegmentSettings)
+    console: services.ConsoleSettings = Field(default_factory=services.ConsoleSettings)
+    publishing: services.PublishingSettings = Field(default_factory=services.PublishingSettings)
+    mcp: services.McpSettings = Field(default_factory=services.McpSettings)
+    notices: services.NoticeSettings = Field(default_factory=services.NoticeSettings)
+    edge: services.EdgeSettings = Field(default_factory=services.EdgeSettings)
+    encoder: services.EncoderSettings = Field(default_factory=services.EncoderSettings)
+    pictures: services.PicturesSettings = Field(default_factory=services.PicturesSettings)
+    runs: services.RunsSettings = Field(default_factory=services.RunsSettings)
+    log: services.LogSettings = Field(default_factory=services.LogSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -119,8 +124,7 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     if path is None and DEFAULT_FILE.is_file():
         path = DEFAULT_FILE
     layers = [(_from_file(path), f"file {path}"), (_from_environment(), "environment"), (_nested(overrides or {}), why)]
-    values: Values = {}
-    origins: dict[str, str] = {}
+    values, origins = Values(), dict[str, str]()
     for layer, source in layers:
         for key, value in _flat(layer):
             origins[key] = f"environment {variable(key)}" if source == "environment" else source
@@ -285,9 +289,7 @@ def _is_secret(field: FieldInfo) -> bool:
 def _redacted(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else ""
-    if isinstance(value, str):
-        return masked(value)
-    return value
+    return masked(value) if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str:

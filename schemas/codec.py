@@ -73,3 +73,13 @@ def decode_key(topic: Topic, key: bytes | None) -> tuple[str, ...]:
     except ValueError as error:
         said = key_of(key)
         raise BadRecord("key", f"expected {topic.key}, got {error}" + (f"; the key {said}" if said else "")) from None
+
+
+def named(message: Any, field: str, name: str) -> Any:
+    """The message of a record whose key is that name; raises `BadRecord` where a field of it says another."""
+    value = getattr(message, field)
+    if value != name:
+        said = key_of(name.encode())
+        more = f"; the key {said}" if said else ""
+        raise BadRecord("key", f"expected `{field}` to be the record's key {name!r}, got {value!r}{more}")
+    return message

@@ -28,8 +28,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def messages() -> dict[str, type[msgspec.Struct]]:
     """Message types by file name stem (`catalog-item`), in the order of the topic table."""
-    structs = (topic.message for topic in TOPICS)
-    return {stem(message): message for message in structs if message is not None}
+    return {stem(message): message for topic in TOPICS for message in topic.messages}
 
 
 def stem(message: type[msgspec.Struct]) -> str:

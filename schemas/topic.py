@@ -48,8 +48,9 @@ Roles = tuple[Role, ...]
 class Topic:
     """A topic: `name` is without the prefix, `key` says what the record key holds.
 
-    Keys of one name (`unit`, `item`, `page`, `life`) are that text in UTF-8; the key
-    `page, segment` is the JSON array of both.  `event` topics have one number of
+    Keys of one name (`unit`, `item`, `page`, `life`, `part`) are that text in UTF-8; the key
+    `page, segment` is the JSON array of both.  Records of `other_messages` have keys that tell them from
+    those of `message`.  `event` topics have one number of
     partitions; those that are `folded` are what the learner counts.  A namespace may lack those that
     came `later`, until it is extended by them (`streams.state.extension`).
 
@@ -67,13 +68,14 @@ class Topic:
     """
 
     name: str
-    key: Literal["unit", "item", "page", "page, segment", "life", "as came"]
+    key: Literal["unit", "item", "page", "page, segment", "life", "part", "as came"]
     message: type[Struct] | None
     cleanup: Literal["delete", "compact"]
     retention_ms: int
     about: str
     writers: Roles
     readers: Roles
+    other_messages: tuple[type[Struct], ...] = ()
     tombstone: str = ""
     segment_ms: int = 0
     log_time: bool = False
@@ -85,3 +87,8 @@ class Topic:
     unit_limit: str = ""
     once_per_slot: bool = False
     parts: Literal["", "slots", "lines"] = ""
+
+    @property
+    def messages(self) -> tuple[type[Struct], ...]:
+        """All messages that its records may hold; none of those that hold anything."""
+        return (self.message, *self.other_messages) if self.message else ()

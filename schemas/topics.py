@@ -11,6 +11,7 @@ from schemas.messages.events import Click, Conversion, Credit, Impression, Purch
 from schemas.messages.layouts import Layout, LayoutLife, LayoutRequest
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
+from schemas.messages.segments import SegmentItems, SegmentModel
 from schemas.topic import Role, Topic
 
 MINUTE_MS = 60_000
@@ -65,7 +66,7 @@ SIGNALS = Topic(
     retention_ms=30 * DAY_MS,
     about="What visitors did with items between a click and an order.",
     writers=(Role.WEB_TIER, Role.EDGE),
-    readers=(Role.ATTRIBUTION,),
+    readers=(Role.ATTRIBUTION, Role.FITTER),
     event=True,
     later=True,
 )
@@ -215,6 +216,29 @@ LAYOUTS_HISTORY = Topic(
     writers=(Role.LAYOUTS,),
     readers=(Role.EVALUATION,),
 )
+SEGMENTS = Topic(
+    name="segments",
+    key="part",
+    message=SegmentModel,
+    other_messages=(SegmentItems,),
+    cleanup="compact",
+    retention_ms=-1,
+    about="The model of learned segments, under the key `model`, and its items in parts, under `items/0` and so on.",
+    writers=(Role.FITTER,),
+    readers=(Role.RENDERERS, Role.EDGE, Role.FITTER, Role.LAYOUTS),
+    tombstone="the part is gone",
+)
+SEGMENTS_HISTORY = Topic(
+    name="segments-history",
+    key="part",
+    message=SegmentModel,
+    cleanup="delete",
+    retention_ms=-1,
+    log_time=True,
+    about="Every published model of learned segments, without its items.",
+    writers=(Role.FITTER,),
+    readers=(Role.FITTER, Role.OPERATORS),
+)
 DEAD_LETTERS = Topic(
     name="dead-letters",
     key="as came",
@@ -244,6 +268,8 @@ TOPICS: tuple[Topic, ...] = (
     LAYOUTS,
     LAYOUT_LIVES,
     LAYOUTS_HISTORY,
+    SEGMENTS,
+    SEGMENTS_HISTORY,
     DEAD_LETTERS,
 )
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -1,4 +1,4 @@
-"""Settings of what decides pages: layouts, the fitter, experiments."""
+"""Settings of what decides pages: layouts, the fitter, learned segments, experiments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from policy import defaults
+from schemas.messages.fields import MOST_CONTEXT, MOST_KINDS
 from schemas.times import EXAMPLE, moment
 from streams.settings import (
     DAY_MS,
@@ -178,6 +179,55 @@ class FitterSettings(Group):
         description="The memory for counts and the catalog that the fitter holds, in MiB; counts may take half of it "
         "at least. The pages and segments that were used least recently are let go, and read again from Redis when a "
         "page is fitted.",
+    )
+
+
+class SegmentSettings(Group):
+    """Segments that are learned from what visitors looked at."""
+
+    learned: bool = Field(
+        False,
+        description="Whether the fitter learns segments from what visitors looked at, and publishes them to the topic "
+        "segments.",
+    )
+    interval_s: float = Field(
+        3_600.0,
+        gt=0,
+        description="How long the fitter waits before it fits the segments again, in seconds.",
+    )
+    sample_units: int = Field(
+        200_000,
+        ge=1_000,
+        le=1_000_000,
+        description="How many visitors the fitter remembers the last items of at most; they take about 0.5 KB each. "
+        "Which visitors these are is decided by a hash.",
+    )
+    min_units: int = Field(
+        1_000,
+        ge=100,
+        description="How many visitors with two items or more the sample holds at least before segments are fitted.",
+    )
+    max_segments: int = Field(
+        8,
+        ge=2,
+        le=8,
+        description="How many segments there are at most. It is 4 at most until the sample holds 20,000 visitors.",
+    )
+    views: tuple[str, ...] = Field(
+        ("view",),
+        max_length=MOST_KINDS,
+        description="The kinds of signals that say that a visitor looked at an item; clicks and purchases say it too.",
+    )
+    attributes: tuple[str, ...] = Field(
+        ("device", "country", "channel"),
+        max_length=MOST_CONTEXT,
+        description="The names in the context of clicks and signals of which one may have a part in the choice of a "
+        "segment: that which says most about items that were held out, if any does.",
+    )
+    barred_categories: tuple[str, ...] = Field(
+        (),
+        description="Categories of the catalog that segments are not made of, such as health: their items and those "
+        "of categories below them lead to no segment.",
     )
 
 

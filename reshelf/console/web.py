@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
@@ -18,8 +19,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from reshelf.console.access_control import COOKIE, AccessControl
+from reshelf.console.access_control import COOKIE, PERSON, AccessControl
 from reshelf.console.live_view import LiveView, State, live_view
+from reshelf.console.notices.rounds import watch
+from reshelf.console.routes import require_roles
+from reshelf.console.rule_earnings import RuleEarnings, rules_report
 from reshelf.console.views.arms import arms
 from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.experiment import experiment
@@ -29,11 +33,14 @@ from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.shop import card, shop
 from reshelf.console.views.start import start
+from reshelf.people.file import pass_of, read_people
+from reshelf.people.person import Person
 from reshelf.rules.topic import Overtaken
-from reshelf.service_settings import ConsoleSettings
+from reshelf.service_settings import ConsoleSettings, require_channels
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.pages import PageRules
+from streams.cancellation import cancel_all
 from streams.fold.deltas import WHOLE_PAGE
 from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 
@@ -54,6 +61,7 @@ class Console:
     def __init__(self, view: LiveView, guard: AccessControl) -> None:
         self._view = view
         self._guard = guard
+        self._rule_earnings = RuleEarnings(partial(rules_report, view))
 
     def app(self) -> web.Application:
         """The application with all its addresses."""
@@ -69,7 +77,7 @@ class Console:
         for name, write in writes.items():
             app.router.add_post(f"/api/rules/{name}", self._written(_in_a_thread(write)))
         app.router.add_post("/api/rules/preview", self._written(previewed))
-        return app
+        return require_roles(app)
 
     def _answers(self) -> Mapping[str, Answer]:
         return {
@@ -86,7 +94,7 @@ class Console:
 
     def _written(self, write: AsyncWrite) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            body = await _body(request)
+            body = _signed(await _body(request), request[PERSON])
             try:
                 return web.json_response(await write(self._view, body))
             except Overtaken as error:
@@ -100,12 +108,12 @@ class Console:
 
     async def _login(self, request: web.Request) -> web.Response:
         token = (await _body(request)).get("token")
-        if not self._guard.token or not isinstance(token, str) or not self._guard.knows(token):
+        if not self._guard.asks or not isinstance(token, str) or self._guard.with_token(token) is None:
             await asyncio.sleep(0.5)
             raise web.HTTPForbidden(text="that is not the token")
         response = web.json_response({})
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-        response.set_cookie(COOKIE, self._guard.pass_, httponly=True, samesite="Strict", secure=secure)
+        response.set_cookie(COOKIE, pass_of(token), httponly=True, samesite="Strict", secure=secure)
         return response
 
     async def _metrics(self, request: web.Request) -> web.Response:
@@ -118,6 +126,8 @@ class Console:
             "pages": self._view.pages(),
             "most_seen": self._view.most_seen,
             "warnings": warnings(self._view, _now_ms()),
+            "person": request[PERSON].name,
+            "roles": sorted(request[PERSON].roles),
         }
 
     async def _start(self, request: web.Request) -> dict[str, Any]:
@@ -141,7 +151,9 @@ class Console:
         return dict(await why(self._view, self._state(), rules, _segment(request), cell, _now_ms()))
 
     async def _rules_content(self, request: web.Request) -> dict[str, Any]:
-        return await asyncio.to_thread(rules_content, self._view, self._rules(request))
+        rules = self._rules(request)
+        content = await asyncio.to_thread(rules_content, self._view, rules)
+        return content | {"so_far": self._rule_earnings.of(rules, time.monotonic())}
 
     async def _items(self, request: web.Request) -> dict[str, Any]:
         texts, query = self._view.catalog.texts, request.query.get("q", "")[:LONGEST]
@@ -173,7 +185,8 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
     A broker that is away is waited for.  Raises BadSettings for an address that cannot be used and for
     topics that are missing.
     """
-    guard = AccessControl(settings.console)
+    require_channels(settings.notices)
+    guard = AccessControl(settings.console, await asyncio.to_thread(read_people, settings.publishing.people))
 
     def failed(error: BaseException) -> None:
         if not ended.done():
@@ -181,6 +194,8 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
 
     async with contextlib.AsyncExitStack() as stack:
         view = await stack.enter_async_context(live_view(settings, failed))
+        telling = asyncio.create_task(watch(view, settings.notices))
+        stack.push_async_callback(cancel_all, [telling])
         runner = web.AppRunner(Console(view, guard).app(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -254,6 +269,11 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise web.HTTPBadRequest(text="expected a JSON object")
     return content
+
+
+def _signed(body: dict[str, Any], person: Person) -> dict[str, Any]:
+    """What a request says, by the name that its token says."""
+    return body | {"author": person.name} if person.name else body
 
 
 def _segment(request: web.Request) -> str:

@@ -10,5 +10,6 @@
 - `openapi`: the OpenAPI document of the edge, from the same types that check events
 - `run`: serve until stopped
 - `sender`: records to Kafka, acknowledged, from an event loop
-- `slates`: GET /layouts/PAGE/SEGMENT, straight from what the server hands over
+- `slates`: GET /layouts/PAGE/SEGMENT and GET /layouts/PAGE?items=…, straight from what the server hands over
+- `visitors`: what a request says of a visitor: unit, items that they looked at, current segment
 """

@@ -62,6 +62,7 @@ def application(parts: Parts) -> ASGIApp:
     routes = Starlette(
         routes=[
             _AsWritten("/layouts/{page}/{segment}", edge.slates, methods=["GET"]),
+            _AsWritten("/layouts/{page}", edge.slates, methods=["GET"]),
             Route("/events", _counted("events", edge.events), methods=["POST"]),
             Route("/metrics", edge.metrics),
             Route("/openapi.json", edge.openapi),

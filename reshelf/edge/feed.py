@@ -1,10 +1,11 @@
-"""A thread that keeps a shelf as the topics `layouts` and `layout-lives` are."""
+"""A thread that keeps a shelf as the topics `layouts`, `layout-lives` and `segments` are."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from threading import Event, Thread
 from typing import Self
 
@@ -13,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from reshelf.edge.layout_cache import LayoutCache
 from schemas.errors import Transient
-from schemas.topics import LAYOUT_LIVES, LAYOUTS
+from schemas.topics import LAYOUT_LIVES, LAYOUTS, SEGMENTS
 from streams.kafka.clients import confluent_admin_config
 from streams.kafka.identity import GONE, Identity, identity_of
 from streams.kafka.reader import METADATA_S, partitions, partitions_if_any, reader
@@ -24,7 +25,7 @@ WAIT_S = 0.1
 LOOK_S = 5.0
 """How often it is made sure that the topic is still the same."""
 
-NOTHING = GONE, GONE
+NOTHING = GONE, GONE, GONE
 """What is known of the topics before they were looked at."""
 Place = tuple[str, int]
 """Topic and partition."""
@@ -35,20 +36,22 @@ log = logging.getLogger(__name__)
 class Feed:
     """Reads while its block runs; `ready` once the topics were read to their ends.
 
-    Where one was deleted and made again, or got further partitions, both are read from their beginning:
+    Where one was deleted and made again, or got further partitions, all are read from their beginning:
     the consumer would go on behind its end, or not at all, without an error.  Where there is no
-    `layout-lives`, as before an upgrade, layouts are good until their own end.
+    `layout-lives`, as before an upgrade, layouts are good until their own end; without `segments` there is no model.
 
     Entering raises Transient where `layouts` cannot be reached.
     """
 
     def __init__(self, kafka: KafkaSettings, cache: LayoutCache) -> None:
-        self._cache = cache
         self._stop = Event()
         self._kafka = kafka
         self._consumer: Consumer | None = None
         self._reading = contextlib.ExitStack()
-        self._name, self._lives = kafka.prefix + LAYOUTS.name, kafka.prefix + LAYOUT_LIVES.name
+        self._names = tuple(kafka.prefix + topic.name for topic in (LAYOUTS, LAYOUT_LIVES, SEGMENTS))
+        self._name = self._names[0]
+        takes = cache.take, cache.take_life, cache.take_segments
+        self._takes: dict[str | None, Callable[[Message], None]] = dict(zip(self._names, takes, strict=True))
         self._admin = AdminClient(confluent_admin_config(kafka))
         self._identities = NOTHING
         self._unread: set[Place] = set()
@@ -92,7 +95,7 @@ class Feed:
             before, now = self._identities, self._identify()
             if now == before:
                 return
-            name = self._lives if now[0] == before[0] else self._name
+            name = next(name for name, *both in zip(self._names, before, now, strict=True) if both[0] != both[1])
             self._consumer, self._unread = None, {("", -1)}
             self._reading.close()
             self._identities = NOTHING
@@ -102,16 +105,18 @@ class Feed:
             log.warning("Topic %s was made again or has further partitions: it is read from its beginning.", name)
             self._begin()
 
-    def _identify(self) -> tuple[Identity, Identity]:
+    def _identify(self) -> tuple[Identity, Identity, Identity]:
         """What the topics are; one that may not exist is not asked for by its name: that ends some clients."""
-        there = self._lives in self._admin.list_topics(timeout=METADATA_S).topics
-        return identity_of(self._admin, self._name), identity_of(self._admin, self._lives) if there else GONE
+        there = self._admin.list_topics(timeout=METADATA_S).topics
+        later = [identity_of(self._admin, name) if name in there else GONE for name in self._names[1:]]
+        return identity_of(self._admin, self._name), later[0], later[1]
 
     def _begin(self) -> None:
         """Read from the beginning, by a consumer of its own: that of the topic before knows its place there."""
         with contextlib.ExitStack() as reading:
             consumer = reading.enter_context(reader(self._kafka))
-            places = partitions(consumer, self._name) + partitions_if_any(consumer, self._lives)
+            places = partitions(consumer, self._name)
+            places += [place for name in self._names[1:] for place in partitions_if_any(consumer, name)]
             identities = self._identify()
             consumer.assign(places)
             self._reading = reading.pop_all()
@@ -121,7 +126,6 @@ class Feed:
     def _take(self, message: Message) -> None:
         error = message.error()
         if error is None:
-            take = self._cache.take_life if message.topic() == self._lives else self._cache.take
-            take(message)
+            self._takes[message.topic()](message)
         elif error.code() == KafkaError._PARTITION_EOF:
             self._unread.discard((message.topic() or "", message.partition() or 0))

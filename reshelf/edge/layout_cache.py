@@ -12,11 +12,17 @@ from confluent_kafka import Message
 from msgspec import UNSET
 
 from policy.assignment import Choice, choose
+from policy.segments.rule import UNASSIGNED, choose_segment
 from reshelf.edge.answers import JSON, RawHeaders
+from reshelf.edge.visitors import Visitor
 from reshelf.inspect.layout_store import LayoutStore, unpack
 from reshelf.inspect.layouts_topic import take, take_life
 from schemas.codec import encode
+from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout
+from schemas.topics import SEGMENTS
+from streams.catalog.segments.model_view import SegmentModelView
+from streams.metrics import REGISTRY
 
 WHOLE = "all"
 EVERYONE = "*"
@@ -43,6 +49,7 @@ class LayoutCache:
 
     def __init__(self, decoded: int) -> None:
         self._layouts = LayoutStore()
+        self._model = SegmentModelView()
         self._opened = lru_cache(decoded)(_opened)
 
     def __len__(self) -> int:
@@ -56,31 +63,69 @@ class LayoutCache:
         """Take over how long layouts are good that did not change."""
         take_life(self._layouts.lives, message)
 
-    def answer(self, page: str, segment: str, unit: str | None, now_ms: int) -> Answer | None:
+    def take_segments(self, message: Message) -> None:
+        """Take over a part of the model of learned segments; what is none is counted and changes nothing."""
+        try:
+            self._model.take_record(message.key(), message.value())
+        except BadRecord:
+            REGISTRY.add("reshelf_skipped_records_total", SEGMENTS.name)
+
+    def answer_by_items(self, page: str, visitor: Visitor, now_ms: int) -> Answer | None:
+        """The same as `answer` for the segment that a visitor is in, which the answer names.
+
+        On a page with learned segments that is chosen by what they looked at, and `t00` while there is no model; on
+        any other it is the one that the visitor is said to be in.
+        """
+        segment = visitor.segment or EVERYONE
+        if self._has_learned_segments(page):
+            segment = self._chosen(visitor)
+        return self.answer(page, segment, visitor.unit, now_ms, visitor_segment=segment)
+
+    def _chosen(self, visitor: Visitor) -> str:
+        if self._model.current is None:
+            return UNASSIGNED
+        model, points = self._model.current
+        return choose_segment(model, points, visitor.items, visitor.segment, visitor.value)
+
+    def _has_learned_segments(self, page: str) -> bool:
+        stored = self._layouts.get(page, EVERYONE)
+        return stored is not None and self._opened(stored.packed)[0].segments is not UNSET
+
+    def answer(
+        self, page: str, segment: str, unit: str | None, now_ms: int, visitor_segment: str = ""
+    ) -> Answer | None:
         """The slate that `unit` is shown, or the whole layout where no unit is named.
 
         A segment without a layout gets the one of `*`.  None where there is no
-        layout or it has expired: the visitor gets the renderer's own fallback.
+        layout or it has expired: the visitor gets the renderer's own fallback.  A slate says the `visitor_segment`
+        where one is named.
         """
         stored = self._layouts.get(page, segment) or self._layouts.get(page, EVERYONE)
         if stored is None or (expires_at := self._layouts.expires_at(stored)) <= now_ms:
             return None
         layout, answers = self._opened(stored.packed)
         choice = None if unit is None else choose(layout, unit)
-        name = WHOLE if choice is None else choice.variant
+        name = WHOLE if choice is None else str(choice.variant)
+        if visitor_segment and visitor_segment != layout.segment:
+            # Any name may be asked for, so that such answers are not kept.
+            return _answer(layout, expires_at, choice, name, visitor_segment)
+        name += "+" if visitor_segment else ""
         cached = answers.get(name)
         if cached is None or cached.expires_at != expires_at:
-            cached = answers[name] = _answer(layout, expires_at, choice, name)
+            cached = answers[name] = _answer(layout, expires_at, choice, name, visitor_segment)
         return cached
 
 
-def _opened(packed: bytes) -> tuple[Layout, dict[int | str, Answer]]:
+def _opened(packed: bytes) -> tuple[Layout, dict[str, Answer]]:
     """A layout, and what was answered of it by variant."""
     return unpack(packed), {}
 
 
-def _answer(layout: Layout, expires_at: int, choice: Choice | None, name: int | str) -> Answer:
-    etag = f'"{zlib.crc32(layout.segment.encode()):08x}-{layout.version}-{expires_at}-{name}"'.encode()
+def _answer(layout: Layout, expires_at: int, choice: Choice | None, name: str, visitor_segment: str) -> Answer:
+    segments = zlib.crc32(
+        f"{layout.segment}\n{visitor_segment}".encode() if visitor_segment else layout.segment.encode()
+    )
+    etag = f'"{segments:08x}-{layout.version}-{expires_at}-{name}"'.encode()
     if choice is None:
         return _tagged(encode(msgspec.structs.replace(layout, expires_at=expires_at)), etag, expires_at)
     content = {
@@ -91,6 +136,8 @@ def _answer(layout: Layout, expires_at: int, choice: Choice | None, name: int | 
         "variant": choice.variant,
         "slate": dict(choice.slate),
     }
+    if visitor_segment:
+        content["visitor_segment"] = visitor_segment
     return _tagged(orjson.dumps(content | _shelves(layout, choice)), etag, expires_at)
 
 

@@ -21,7 +21,12 @@ def document(settings: EdgeSettings) -> Node:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Reshelf edge", "version": "1", "description": "Layouts and events over HTTP."},
-        "paths": {"/layouts/{page}/{segment}": {"get": _LAYOUT}, "/events": {"post": _EVENTS}} | _health(),
+        "paths": {
+            "/layouts/{page}/{segment}": {"get": _LAYOUT},
+            "/layouts/{page}": {"get": _LAYOUT_BY_ITEMS},
+            "/events": {"post": _EVENTS},
+        }
+        | _health(),
         "components": {
             "schemas": components | own,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -70,6 +75,11 @@ _SLATE = _object(
     slate={"type": "object", "additionalProperties": _TEXT},
 )
 _SLATE["properties"] |= {
+    "visitor_segment": {
+        "type": "string",
+        "description": "The visitor's segment, to report with events and to send as `segment` next time; where it was "
+        "asked for by items.",
+    },
     "rows": {
         "type": "object",
         "additionalProperties": _TEXT,
@@ -101,6 +111,18 @@ _LAYOUT: Node = {
         "403": _reply("No token is set, and the host or the origin is not this machine.", _ref("Error")),
         "404": _reply("No layout that is still good: show your own fallback.", _ref("Error")),
     },
+}
+_LAYOUT_BY_ITEMS: Node = _LAYOUT | {
+    "summary": "The slate for the segment that a visitor's last items say; without `unit` the whole layout.",
+    "parameters": [
+        _name("page", "path", "The page.", 64),
+        _name("items", "query", "What the visitor looked at, the newest last, with commas between.", 8_256),
+        _name("item", "query", "One more item, whose name has a comma.", 128),
+        _name("segment", "query", "The segment that the visitor was in last.", 64),
+        _name("value", "query", "The visitor's value of the model's attribute.", 256),
+        _name("unit", "query", "The visitor's pseudonym."),
+        _TAG,
+    ],
 }
 _EVENTS: Node = {
     "summary": "Publish events; each is checked by itself.",

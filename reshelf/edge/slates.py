@@ -1,4 +1,4 @@
-"""GET /layouts/PAGE/SEGMENT, straight from what the server hands over.
+"""GET /layouts/PAGE/SEGMENT and GET /layouts/PAGE?items=…, straight from what the server hands over.
 
 A request object with its parsed query and a response object cost more than the answer
 itself, so they are made for the rare cases alone.
@@ -14,10 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from reshelf.edge.answers import allowed, as_json, error, header, unauthorized
 from reshelf.edge.layout_cache import Answer, LayoutCache
+from reshelf.edge.visitors import LONGEST_NAME, visitor_of
 from schemas.messages.fields import FALLBACK
 from streams.metrics import REGISTRY
 
-LONGEST_NAME = 128
 UNIT = b"unit="
 
 
@@ -46,12 +46,18 @@ class Slates:
         """The slate of one visitor, or a whole layout; a response where there is none to give."""
         if self._token and not allowed(scope["headers"], self._token):
             return unauthorized()
-        unit = unit_of(scope["query_string"])
-        if unit is not None and not 0 < len(unit) <= LONGEST_NAME:
-            return error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
-        names = scope["path_params"]
-        page, segment = unquote(names["page"]), unquote(names["segment"])
-        answer = self._cache.answer(page, segment, unit, int(self._now() * 1000))
+        names, now_ms = scope["path_params"], int(self._now() * 1000)
+        page = unquote(names["page"])
+        if "segment" not in names:
+            try:
+                answer = self._cache.answer_by_items(page, visitor_of(scope["query_string"]), now_ms)
+            except ValueError as wrong:
+                return error(400, str(wrong))
+        else:
+            unit = unit_of(scope["query_string"])
+            if unit is not None and not 0 < len(unit) <= LONGEST_NAME:
+                return error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
+            answer = self._cache.answer(page, unquote(names["segment"]), unit, now_ms)
         if answer is None:
             return as_json(404, {"error": "no layout that is still good: show your own fallback", "variant": FALLBACK})
         return answer

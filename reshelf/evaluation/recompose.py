@@ -117,6 +117,7 @@ class Recomposer:
     before, never later ones: these were fitted to what the policy is to be judged by.
     `chosen` turns a page's policy into the one that is asked about.  With the page's own, shelves that had been
     decided in an earlier version stand as the layout has them, unless they are asked for in another `template`.
+    Where a segment has the baseline of the whole page, it has that again.
     """
 
     log: PastLog
@@ -153,7 +154,8 @@ class Recomposer:
         same = _unwatched(rules.policy) == _unwatched(served) and template in (None, layout.template)
         standing = standing_rows(layout) if same else None
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
-        return compose(layout.segment, state, page, self.settings, layout.epoch, weighted_counts, when, standing)
+        inputs = self.settings, layout.epoch, weighted_counts, when, standing, borrowed_from(layout)
+        return compose(layout.segment, state, page, *inputs)
 
     def _fitted(self, layout: Layout, candidates: CandidateSet) -> ItemFeatures | None:
         """What was known of the candidates with the layout's parameters, or the newest before them."""
@@ -174,6 +176,13 @@ def standing_rows(layout: Layout) -> PublishedRows | None:
     if layout.arranged is UNSET or layout.arranged.version == layout.version:
         return None
     return PublishedRows.of(layout)
+
+
+def borrowed_from(layout: Layout) -> Layout | None:
+    """What the layout took from that of its whole page, as it has it; None where it took nothing."""
+    if layout.whole_version is UNSET:
+        return None
+    return msgspec.structs.replace(layout, version=layout.whole_version)
 
 
 def _unwatched(policy: PolicyChoice) -> PolicyChoice:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import msgspec
 from rich.console import Group, RenderableType
 
-from policy.assignment import epoch_of
 from reshelf.inspect.attribution_window import UNITS
 from reshelf.inspect.layouts_topic import by_likelihood
 from reshelf.namespaces.open_state import open_state
@@ -25,7 +24,9 @@ from streams.catalog.sales.summary import CLICK, ORDER, StageSummary
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
 from streams.layouts.explain import Arm, Explanation, explain
-from streams.layouts.guard_rail import fallen
+from streams.layouts.guard_rail import fallen, without_segments_of
+from streams.layouts.segments.borrowing import borrows
+from streams.layouts.segments.serving import page_epoch
 from streams.state.reader import KeyState
 
 LISTED = 20
@@ -54,12 +55,22 @@ def explain_now(
 ) -> Explanation:
     """The layout of a declared page as it would be made now: in the epoch of now, and as published ones fell back.
 
-    Shelves stand where the published layout has them, for as long as they stand still.
+    Shelves stand where the published layout has them, for as long as they stand still.  What a segment takes from the
+    whole page it takes from the layout of `*` that is published.
     """
-    epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
-    fell_back = fallen(catalog.published, settings.experiment).get(page, "")
-    rows = catalog.latest_layout(Key(page, segment)).rows
-    return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms, fell_back, rows)
+    rules, published = catalog.rules[page], catalog.published
+    return explain(
+        segment,
+        state,
+        catalog.page(page),
+        settings.layouts,
+        page_epoch(rules, segment, now_ms, settings.layouts.epoch_ms).number,
+        now_ms,
+        fell_back=fallen(published, settings.experiment).get(page, ""),
+        published=catalog.latest_layout(Key(page, segment)).rows,
+        whole=catalog.wholes.get(page) if borrows(rules, segment) else None,
+        withdrawn=without_segments_of(published, settings.experiment).get(page, ""),
+    )
 
 
 def declared(catalog: CatalogView, page: str) -> PageRules:
@@ -95,6 +106,7 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
         "epoch": explanation.layout.epoch,
         "policy": explanation.layout.policy,
         "guard_rail": explanation.layout.guard_rail,
+        "segments_withdrawn": explanation.layout.segments_withdrawn or "",
         "examination": explanation.examination,
         "rows": explanation.layout.row_propensities or {},
         "relaxed": explanation.layout.relaxed,
@@ -119,6 +131,7 @@ def listing(explanation: Explanation) -> RenderableType:
     left = len(explanation.arms) - LISTED
     notes = [f"and {left} more items"] if left > 0 else []
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
+    notes += [f"all segments get the slates of *: {why}"] if (why := explanation.layout.segments_withdrawn) else []
     notes += [f"relaxed: {text}" for text in explanation.layout.relaxed]
     return Group(
         table(head, rows, spare=len(head) - 6),

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from schemas.dead_letters import HEADERS, OPTIONAL, REASONS
 from schemas.topic import Role, Topic
 from schemas.topics import TOPICS
@@ -102,15 +104,22 @@ def _operation(topic: Topic, action: str, summary: str, who: str) -> Json:
 
 
 def _messages(topic: Topic) -> dict[str, Json]:
-    """The messages of a topic by name: its value, and the null value where that means something."""
+    """The messages of a topic by name: its values, and the null value where that means something."""
     if topic.message is None:
         return {topic.name: _dead_letter(topic)}
-    value = {"title": topic.message.__name__, "payload": {"$ref": f"#/components/schemas/{topic.message.__name__}"}}
-    messages = {topic.name: value | _envelope(topic)}
+    messages = {topic.name: _value(topic, topic.message)}
+    messages |= {f"{topic.name}.{message.__name__}": _value(topic, message) for message in topic.other_messages}
     if topic.tombstone:
         null = {"title": "Null value", "summary": f"A null value: {topic.tombstone}.", "payload": {"type": "null"}}
         messages[f"{topic.name}.null"] = null | _envelope(topic)
     return messages
+
+
+def _value(topic: Topic, message: type[Struct]) -> Json:
+    return {
+        "title": message.__name__,
+        "payload": {"$ref": f"#/components/schemas/{message.__name__}"},
+    } | _envelope(topic)
 
 
 def _envelope(topic: Topic) -> Json:

@@ -21,6 +21,11 @@ export interface Impression {
   slots: SlotItem[];
   /** The shelf of each row that came into view; none: the page has no rows. */
   rows?: Record<string, string>;
+  /**
+   * What is known of the visit before it begins, such as its device, country or channel. The value `no` of
+   * `consent` says that the visitor has not agreed to learned segments.
+   */
+  context?: Record<string, string>;
 }
 
 /** An item that was visible in a slot. */
@@ -60,6 +65,11 @@ export interface Click {
   family?: string;
   /** The shelf that stood in the slot's row; empty where the page has no rows. */
   shelf?: string;
+  /**
+   * What is known of the visit before it begins, such as its device, country or channel. The value `no` of
+   * `consent` says that the visitor has not agreed to learned segments.
+   */
+  context?: Record<string, string>;
 }
 
 /** An order that a visitor placed, or a part of one; a line that was reported before does not count again. */
@@ -104,6 +114,11 @@ export interface Signal {
   item: string;
   /** What variants of one product have in common, such as their parent; or none. */
   family?: string;
+  /**
+   * What is known of the visit before it begins, such as its device, country or channel. The value `no` of
+   * `consent` says that the visitor has not agreed to learned segments.
+   */
+  context?: Record<string, string>;
 }
 
 /** Goods or money that went back, of one order; a line that was reported before does not count again. */
@@ -260,10 +275,14 @@ export interface CatalogItem {
   available_until?: number;
   /** Items that go with this one. */
   complements?: string[];
+  /** Where the item's picture is: an http or https URL, or a path below pictures.folder. */
+  image?: string;
+  /** What variants of one product have in common, such as their parent; or none. */
+  family?: string;
 }
 
 /**
- * An item's text as a vector; `content_hash` says of which text.
+ * An item's text as a vector, and its picture where it has one; `content_hash` says of which text.
  *
  * The vector is `scale` times the numbers in `vector`.  Vectors can be compared
  * where `model` and `revision` are the same.
@@ -274,6 +293,22 @@ export interface CatalogEmbedding {
   model: string;
   content_hash: string;
   vector: number[];
+  revision?: string;
+  scale?: number;
+  /** Absent without one that can be had. */
+  picture?: PictureEmbedding;
+}
+
+/**
+ * An item's picture as a vector: `scale` times `numbers`, whole numbers of 8 bits with a sign.
+ *
+ * `content_hash` says of which picture, and `image` is a hash of where it was.
+ */
+export interface PictureEmbedding {
+  model: string;
+  content_hash: string;
+  image: string;
+  numbers: string;
   revision?: string;
   scale?: number;
 }
@@ -312,6 +347,11 @@ export interface PageRules {
   branches?: Branch[];
   /** Decides which units each branch gets; a new trial takes a new one. */
   branch_salt?: string;
+  /**
+   * `learned`: visitors' segments are chosen by what they looked at, from the model on the topic segments; left
+   * out: whoever shows the page names them.
+   */
+  segments?: "learned";
   /** Who published this version. */
   author?: string;
   /** Why this version was published. */
@@ -600,6 +640,11 @@ export interface Branch {
   policy: PolicyChoice;
   /** One of the page's `templates`, or `default` for all its rows; left out: that of the page. */
   template?: string;
+  /**
+   * `*`: in the layout of each segment it has the slates of the whole page, so that the trial tells what segments
+   * gain.
+   */
+  segment?: "*";
 }
 
 /**
@@ -896,6 +941,12 @@ export interface Layout {
   arranged?: Arranged;
   /** The shelves that `rows` and `baseline_rows` name. */
   shelves?: Record<string, LayoutShelf>;
+  /** `learned`: whoever shows the page chooses the visitor's segment by the model on the topic segments. */
+  segments?: "learned";
+  /** Grows with every publication. */
+  whole_version?: number;
+  /** The loss for which all segments have the slates of `*`; left out: they have their own. */
+  segments_withdrawn?: string;
 }
 
 /** So many consecutive slates of a layout, for a share of the units outside the holdout. */
@@ -906,6 +957,8 @@ export interface LayoutBranch {
   variants: number;
   /** The template that its slates are for, where the page has several. */
   template?: string;
+  /** `*`: its slates are those of the whole page in each segment. */
+  segment?: "*";
 }
 
 /**
@@ -941,4 +994,65 @@ export interface LayoutLife {
   expires_at: number;
   /** What kept the writer from moving `expires_at` on; empty: nothing. */
   held_up_by?: string;
+}
+
+/**
+ * How a visitor's segment follows from the last items that they looked at, all in whole numbers.
+ *
+ * A segment's sum is its start, plus its points for the visitor's value of `attribute`, plus its points for each
+ * of
+ * the last `window` distinct items; the first of the largest sums decides, unless the current segment's is at
+ * most
+ * `margin` lower.  A value that `values` lacks counts as `other`.  The items follow in `parts` records
+ * of SegmentItems with the same `version`.  A segment that no item leads to is `t00`.
+ *
+ * A `name` is of one generation and never used again: `names_given` were given so far.  `moved` is the share of
+ * units of the sample that are in another segment than by the version before.  `gain` is by how much the
+ * segments
+ * raise the logarithm of the likelihood of an item that was held out, `attribute_gains` what each attribute
+ * adds.
+ */
+export interface SegmentModel {
+  /** Grows with every publication. */
+  version: number;
+  generation: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  published_at: number;
+  names: string[];
+  /** Points of each segment of `names`. */
+  starts: number[];
+  parts: number;
+  attribute?: string;
+  values?: Record<string, number[]>;
+  margin?: number;
+  window?: number;
+  names_given?: number;
+  /** Units of the sample. */
+  units?: number;
+  moved?: number;
+  gain?: number;
+  attribute_gains?: Record<string, number>;
+  /** What people read, for each of `names`. */
+  segments?: LearnedSegment[];
+}
+
+/**
+ * What people read of a segment; nothing is decided by it.
+ *
+ * `units` of the sample are in it, `share` of those that are assigned.  `words` are more frequent in what they
+ * looked at than in what all did, and `items` set it apart from the others, the surest first.
+ */
+export interface LearnedSegment {
+  units: number;
+  share: number;
+  words?: string[];
+  items?: string[];
+}
+
+/** A part of the items of a model: what having looked at each of them adds to the sum of each segment. */
+export interface SegmentItems {
+  /** Grows with every publication. */
+  version: number;
+  part: number;
+  items: Record<string, number[]>;
 }

@@ -10,6 +10,7 @@ from schemas.messages.fields import (
     MOST_SLOTS,
     Amount,
     ClickedShelf,
+    Context,
     Currency,
     Delay,
     EventId,
@@ -60,6 +61,7 @@ class Impression(Struct, frozen=True, gc=False, omit_defaults=True):
             max_length=MOST_SLOTS, description="The shelf of each row that came into view; none: the page has no rows."
         ),
     ] = {}
+    context: Context = {}
 
     def shelf_of(self, slot: SlotItem) -> str:
         """The shelf that one of its slots was part of; empty where it does not say it."""
@@ -81,6 +83,7 @@ class Click(Struct, frozen=True, gc=False, omit_defaults=True):
     variant: Variant
     family: Family = ""
     shelf: ClickedShelf = ""
+    context: Context = {}
 
 
 class Signal(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -92,6 +95,7 @@ class Signal(Struct, frozen=True, gc=False, omit_defaults=True):
     kind: SignalKind
     item: Item
     family: Family = ""
+    context: Context = {}
 
 
 class PurchaseLine(Struct, frozen=True, gc=False, omit_defaults=True):

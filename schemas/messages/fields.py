@@ -96,6 +96,22 @@ SignalKind = Annotated[
 ]
 
 
+MOST_CONTEXT = 8
+
+
+Context = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=32, description="What is said of the visit, such as device.")],
+        Annotated[str, Meta(max_length=64)],
+    ],
+    Meta(
+        max_length=MOST_CONTEXT,
+        description="What is known of the visit before it begins, such as its device, country or channel. The value "
+        "`no` of `consent` says that the visitor has not agreed to learned segments.",
+    ),
+]
+
+
 VisibleMs = Annotated[
     int,
     Meta(ge=0, le=3_600_000, description="How long the slot was in view, in milliseconds; left out if not measured."),
@@ -166,3 +182,12 @@ Text = Annotated[str, Meta(max_length=10_000)]
 
 
 Label = Annotated[str, Meta(max_length=256)]
+
+
+Picture = Annotated[
+    str,
+    Meta(
+        max_length=2_048,
+        description="Where the item's picture is: an http or https URL, or a path below pictures.folder.",
+    ),
+]

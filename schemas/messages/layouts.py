@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -48,6 +48,9 @@ class LayoutBranch(Struct, frozen=True):
     variants: Annotated[int, Meta(ge=1, le=256)]
     template: Annotated[
         Label | UnsetType, Meta(description="The template that its slates are for, where the page has several.")
+    ] = UNSET
+    segment: Annotated[
+        Literal["*"] | UnsetType, Meta(description="`*`: its slates are those of the whole page in each segment.")
     ] = UNSET
 
 
@@ -141,6 +144,25 @@ class Layout(Struct, frozen=True):
     shelves: Annotated[
         dict[Shelf, LayoutShelf] | UnsetType,
         Meta(description="The shelves that `rows` and `baseline_rows` name."),
+    ] = UNSET
+
+    segments: Annotated[
+        Literal["learned"] | UnsetType,
+        Meta(
+            description="`learned`: whoever shows the page chooses the visitor's segment by the model on the topic "
+            "segments."
+        ),
+    ] = UNSET
+    whole_version: Annotated[
+        Version | UnsetType,
+        Meta(
+            description="The version of the layout of `*` that its baseline is taken from, on a page with learned "
+            "segments, and the slates of branches with a `segment`."
+        ),
+    ] = UNSET
+    segments_withdrawn: Annotated[
+        Annotated[str, Meta(max_length=256)] | UnsetType,
+        Meta(description="The loss for which all segments have the slates of `*`; left out: they have their own."),
     ] = UNSET
 
     def __post_init__(self) -> None:

@@ -87,6 +87,13 @@ class Branch(Struct, frozen=True):
         Label | UnsetType,
         Meta(description="One of the page's `templates`, or `default` for all its rows; left out: that of the page."),
     ] = UNSET
+    segment: Annotated[
+        Literal["*"] | UnsetType,
+        Meta(
+            description="`*`: in the layout of each segment it has the slates of the whole page, so that the trial "
+            "tells what segments gain."
+        ),
+    ] = UNSET
 
 
 MOST_SHELVES = 64
@@ -222,6 +229,13 @@ class PageRules(Struct, frozen=True):
     branch_salt: Annotated[
         Label, Meta(min_length=1, description="Decides which units each branch gets; a new trial takes a new one.")
     ] = "branches-1"
+    segments: Annotated[
+        Literal["learned"] | UnsetType,
+        Meta(
+            description="`learned`: visitors' segments are chosen by what they looked at, from the model on the topic "
+            "segments; left out: whoever shows the page names them."
+        ),
+    ] = UNSET
     author: Annotated[Label, Meta(description="Who published this version.")] = ""
     reason: Annotated[Label, Meta(description="Why this version was published.")] = ""
     published_at: Millis = 0
@@ -270,6 +284,16 @@ class PageRules(Struct, frozen=True):
     def template_of(self, branch: Branch | None = None) -> str:
         """The template of a branch, of the page's own policy without one."""
         return self.template if branch is None or branch.template is UNSET else branch.template
+
+    @property
+    def has_learned_segments(self) -> bool:
+        """Whether its visitors' segments are chosen by the model of tastes."""
+        return self.segments is not UNSET
+
+    @property
+    def has_whole_branches(self) -> bool:
+        """Whether a policy on trial has the slates of the whole page in each segment."""
+        return any(branch.segment is not UNSET for branch in self.branches)
 
     @property
     def row_of(self) -> dict[str, str]:

@@ -11,6 +11,7 @@
 - `page`: what layouts of a page are made from, beside the counts
 - `ranking`: what is expected of the items that fit a page which more fit than it may have
 - `sales`: what followed clicks: orders, signals and returns, by candidate
+- `segments`: learned segments, as their topic has them
 - `shelves`: pages of shelves: what was counted by shelf
 - `snapshot`: the compacted topics read once, as they are now
 - `view`: what the compacted topics say: items, their vectors, pages, fitted parameters, published

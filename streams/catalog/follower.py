@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.errors import StateAttention, Transient
 from schemas.topic import Topic
-from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS
+from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS, SEGMENTS
 from streams.catalog.view import READ_TOPICS, CatalogView, Changes
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import aiokafka_consumer_config, stop_consumer
@@ -31,7 +31,9 @@ LAYOUTS_REST_S = 0.25
 Most are this worker's own, and a fetch for each costs as much as composing.
 """
 
-FOLLOWED = (*READ_TOPICS, LAYOUT_LIVES)
+LATER = (LAYOUT_LIVES, SEGMENTS)
+"""Topics that a namespace may lack, as before an upgrade."""
+FOLLOWED = (*READ_TOPICS, *LATER)
 
 log = logging.getLogger("reshelf")
 
@@ -40,7 +42,7 @@ class Follower:
     """Keeps a `CatalogView` in step with its topics; a reader of its own, in no group.
 
     `partitions` says how many each topic has, and layout-requests.  Where there is no layout-lives, as before an
-    upgrade, layouts are good until their own end.
+    upgrade, layouts are good until their own end; without segments there is no model of them.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Follower:
     async def start(self) -> None:
         """Connect; raises BadSettings when a topic does not exist, Transient when no broker answers."""
         names = [topic.name for topic in (*self._topics.values(), LAYOUT_REQUESTS)]
-        bounds = await asyncio.to_thread(log_bounds, self._kafka, names, (LAYOUT_LIVES.name,))
+        bounds = await asyncio.to_thread(log_bounds, self._kafka, names, tuple(topic.name for topic in LATER))
         consumer = self._new_consumer()
         try:
             await consumer.start()
@@ -144,6 +146,7 @@ class Follower:
             for begin in range(0, len(records), RECORDS_AT_A_TIME):
                 some = self._taken(name, partition, records[begin : begin + RECORDS_AT_A_TIME])
                 changes.pages |= some.pages
+                changes.wholes |= some.wholes
                 changes.keys |= some.keys
                 changes.lives |= some.lives
                 if clock() >= rest_at:

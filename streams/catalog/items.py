@@ -8,7 +8,10 @@ from sys import intern
 import msgspec
 
 from policy.items import ItemFacts
+from schemas.codec import decoder, named
+from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
+from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
 
 ITEM_BYTES = 400
 """What an item takes of a process, with its name in the indexes."""
@@ -45,6 +48,15 @@ def compact(item: CatalogItem) -> CompactItem:
         item.available_until,
         tuple(item.complements),
     )
+
+
+def item_of(value: bytes, name: str) -> CatalogItem:
+    """The item of a record under that name; raises `BadRecord` where it is invalid."""
+    item: CatalogItem = named(decoder(CatalogItem)(value), "item", name)
+    for moment in (item.created_at, item.available_from, item.available_until):
+        if LEAST_SECONDS <= moment <= MOST_SECONDS:
+            raise BadRecord("invalid", f"expected milliseconds since 1970: {odd_unit(moment)} - in item {name!r}")
+    return item
 
 
 def facts(item: ItemFacts | None) -> object:

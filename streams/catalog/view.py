@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -18,24 +18,32 @@ import numpy as np
 from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
 from policy.pages.messages import offers, shelf_problems
-from schemas.codec import decode_key, decoder
+from schemas.codec import decode_key, decoder, named
 from schemas.errors import BadRecord
-from schemas.foreign_content import key_of
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
-from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
 from schemas.topic import Topic
-from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUT_LIVES, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS
+from schemas.topics import (
+    CATALOG_EMBEDDINGS,
+    CATALOG_ITEMS,
+    LAYOUT_LIVES,
+    LAYOUTS,
+    PAGE_RULES,
+    POLICY_PARAMETERS,
+    SEGMENTS,
+)
 from streams.catalog.candidates import CandidateIndex, CandidateSet
 from streams.catalog.embeddings import Embeddings, Generation, filled
 from streams.catalog.item_features import ItemFeatures, features_of, item_features
-from streams.catalog.items import compact, facts
+from streams.catalog.items import compact, facts, item_of
 from streams.catalog.labels import ItemsByLabel, PagesByLabel
 from streams.catalog.layouts.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
 from streams.catalog.layouts.lives import Lives
+from streams.catalog.layouts.whole_page import WholePageLayouts
 from streams.catalog.page import Key, Page
 from streams.catalog.ranking import Columns
+from streams.catalog.segments.model_view import SegmentModelView
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record, TopicPartition
 
@@ -56,15 +64,17 @@ class Changes:
     """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
 
     `lives` are those that end before what was known of them, `invalid` holds why records were skipped.
+    `wholes` are pages whose segments take something else from the layout of `*` now.
     """
 
     pages: set[str] = field(default_factory=set)
+    wholes: set[str] = field(default_factory=set)
     keys: set[Key] = field(default_factory=set)
     lives: set[str] = field(default_factory=set)
     invalid: list[BadRecord] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.pages or self.keys or self.lives)
+        return bool(self.pages or self.wholes or self.keys or self.lives)
 
 
 class CatalogView:
@@ -80,6 +90,8 @@ class CatalogView:
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, LatestLayout] = {}
         self.lives = Lives()
+        self.wholes = WholePageLayouts()
+        self.segment_model = SegmentModelView(with_items=False)
         self._invalid = invalid
         self.segments: dict[str, set[str]] = {}
         self._logged: dict[Key, int] = {}
@@ -95,6 +107,7 @@ class CatalogView:
             POLICY_PARAMETERS.name: self._take_parameters,
             LAYOUTS.name: self._take_layout,
             LAYOUT_LIVES.name: self._take_life,
+            SEGMENTS.name: self._take_segments,
         }
 
     def expect(self, topic: Topic, partitions: int) -> None:
@@ -165,7 +178,7 @@ class CatalogView:
 
     def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
-        new = None if value is None else _item(value, name)
+        new = None if value is None else item_of(value, name)
         before = self.items.pop(name, None)
         after = None if new is None else self._retained(new)
         if after is not None:
@@ -183,7 +196,7 @@ class CatalogView:
     def _take_embedding(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         """A page changes by a vector of the model that its parameters were fitted to, and by no other."""
         (name,) = key
-        new = None if value is None else _named(decoder(CatalogEmbedding)(value), "item", name)
+        new = None if value is None else named(decoder(CatalogEmbedding)(value), "item", name)
         item = self.items.get(name)
         changed = self.embeddings.take(name if item is None else item.item, new)
         for page in self._pages_by_label.of(name, item, item):
@@ -193,7 +206,7 @@ class CatalogView:
 
     def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
-        new = None if value is None else _named(decoder(PageRules)(value), "page", page)
+        new = None if value is None else named(decoder(PageRules)(value), "page", page)
         if new == self.rules.get(page):
             return
         if new and (problem := next(shelf_problems(new), None)):
@@ -215,7 +228,7 @@ class CatalogView:
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
-        new = None if value is None else _named(decoder(PolicyParameters)(value), "page", page)
+        new = None if value is None else named(decoder(PolicyParameters)(value), "page", page)
         if new == self.parameters.get(page):
             return
         old = self.parameters.get(page)
@@ -253,6 +266,7 @@ class CatalogView:
             if latest.live:
                 changes.keys.add(name)
             self.remember(name, replace(latest, live=False))
+            self._take_whole(name, None, changes)
             return
         version = _decode_version(value).version
         if version < self._logged.get(name, 0):
@@ -262,11 +276,24 @@ class CatalogView:
         if version > latest.version:
             self.remember(name, latest_layout_of(value))
         self._logged[name] = version
+        self._take_whole(name, value, changes)
+
+    def _take_whole(self, key: Key, value: bytes | None, changes: Changes) -> None:
+        if key.segment == WHOLE_PAGE and self.wholes.take(key.page, value):
+            changes.wholes.add(key.page)
 
     def _take_life(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
         if self.lives.take(name, value):
             changes.lives.add(name)
+
+    def _take_segments(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        """Other names are other segments to lay out; the points of items are for those who show pages."""
+        before = self.segment_model.model
+        self.segment_model.take(key[0], value)
+        after = self.segment_model.model
+        if (before.names if before else []) != (after.names if after else []):
+            changes.pages |= {page for page, rules in self.rules.items() if rules.has_learned_segments}
 
 
 class TextCatalog(CatalogView):
@@ -279,20 +306,3 @@ class TextCatalog(CatalogView):
 
     def _retained(self, item: CatalogItem) -> ItemFacts:
         return item
-
-
-def _item(value: bytes, name: str) -> CatalogItem:
-    item: CatalogItem = _named(decoder(CatalogItem)(value), "item", name)
-    for moment in (item.created_at, item.available_from, item.available_until):
-        if LEAST_SECONDS <= moment <= MOST_SECONDS:
-            raise BadRecord("invalid", f"expected milliseconds since 1970: {odd_unit(moment)} - in item {name!r}")
-    return item
-
-
-def _named(message: Any, field_name: str, name: str) -> Any:
-    value = getattr(message, field_name)
-    if value != name:
-        said = key_of(name.encode())
-        more = f"; the key {said}" if said else ""
-        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}{more}")
-    return message

@@ -13,6 +13,8 @@ parameters they have, and a page that was never fitted uses the settings' base r
 - `page`: from the tables of a page's segments to its parameters: a pure function
 - `sales`: what follows clicks on a page: orders, the signals before them, what is returned
 - `purchases`: purchases as the fitter reads them: which items were bought in one order
+- `segments`: the model of learned segments: from visitors of a sample to the topics `segments` and
+  `segments-history`
 - `shelves`: what is fitted of the shelves and rows of a page, together with its items
 - `view_reader`: page views as the fitter reads them: impressions and clicks of the units in a sample
 - `view_sample`: a sample of page views as wholes, of visitors that a hash chooses: memory is bounded,

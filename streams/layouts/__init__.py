@@ -20,5 +20,6 @@ application.
 - `publisher`: publishing layouts: history first, then `layouts`, then what is known of the newest
   one
 - `schedule`: which key is composed next: a pure object, the time comes in with every call
+- `segments`: layouts of segments that are learned, or that are compared with the whole page
 - `slates`: from what is known of a page and segment to slates
 """

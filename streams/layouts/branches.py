@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from policy.assignment import slate_chances
 from policy.pages.messages import layout_shelves
-from policy.slates.composition import Composition
 from schemas.messages.layouts import Layout, LayoutBranch
-from schemas.messages.pages import MAIN, Branch, PageRules, PolicyChoice
+from schemas.messages.pages import MAIN, Branch, PageRules
+
+
+class BranchSlates(NamedTuple):
+    """The slates of a policy on trial, row to shelf for each on a page with shelves, and the rules they relax."""
+
+    slates: list[dict[str, str]]
+    rows: list[dict[str, str]]
+    relaxed: list[str]
 
 
 def most_variants(rules: PageRules) -> int:
@@ -27,9 +35,9 @@ def shares_of(rules: PageRules) -> dict[str, float]:
     }
 
 
-def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyChoice, str], Composition]) -> Layout:
+def with_branches(layout: Layout, rules: PageRules, slates_of: Callable[[Branch], BranchSlates]) -> Layout:
     """The layout of the page's own policy with the slates of its branches behind, and exact propensities of all."""
-    compositions = [(branch, compose(branch.policy, rules.template_of(branch))) for branch in rules.branches]
+    compositions = [(branch, slates_of(branch)) for branch in rules.branches]
     main = LayoutBranch(MAIN, layout.policy, shares_of(rules)[MAIN], len(layout.slates), _template(rules))
     relaxed = (name for _, composition in compositions for name in composition.relaxed)
     slates = [*layout.slates, *(slate for _, composition in compositions for slate in composition.slates)]
@@ -42,7 +50,12 @@ def with_branches(layout: Layout, rules: PageRules, compose: Callable[[PolicyCho
             main,
             *(
                 LayoutBranch(
-                    branch.name, branch.policy.name, branch.share, len(composition.slates), _template(rules, branch)
+                    name=branch.name,
+                    policy=branch.policy.name,
+                    share=branch.share,
+                    variants=len(composition.slates),
+                    template=_template(rules, branch),
+                    segment=branch.segment,
                 )
                 for branch, composition in compositions
             ),

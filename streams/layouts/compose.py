@@ -18,12 +18,13 @@ from policy.pages.composition import Names
 from policy.slates.composition import Composition
 from policy.slates.renewal import SlateValue
 from schemas.messages.layouts import Arranged, Layout
-from schemas.messages.pages import PolicyChoice
+from schemas.messages.pages import Branch, PolicyChoice
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
-from streams.layouts.branches import most_variants, with_branches
-from streams.layouts.slates.composition import Inputs, ShelfComposer, composer_of
+from streams.layouts.branches import BranchSlates, most_variants, with_branches
+from streams.layouts.segments.borrowing import branch_slates, with_borrowed
+from streams.layouts.slates.composition import Inputs, composer_of
 from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -66,10 +67,11 @@ def compose(
     weighted_counts: WeightedCounts | None = None,
     now_ms: int = 0,
     published: PublishedRows | None = None,
+    whole: Layout | None = None,
 ) -> Layout:
     """The layout of a page for a segment in an epoch, with counts of its own where none are at hand."""
     weighted_counts = weighted_counts or WeightedCounts(page.candidates, tuple(page.rules.slots))
-    return compose_valued(segment, state, page, settings, epoch, weighted_counts, now_ms, published).layout
+    return compose_valued(segment, state, page, settings, epoch, weighted_counts, now_ms, published, whole).layout
 
 
 def compose_valued(
@@ -81,6 +83,7 @@ def compose_valued(
     weighted_counts: WeightedCounts,
     now_ms: int = 0,
     published: PublishedRows | None = None,
+    whole: Layout | None = None,
 ) -> Composed:
     """The layout of a page for a segment in an epoch; version and times are 0 (see `stamped`).
 
@@ -89,6 +92,8 @@ def compose_valued(
     `weighted_counts` may be those of an earlier call for the same candidates and slots;
     they are moved along and change nothing but the time it takes.  Without
     candidates every slate is empty.  On a page with shelves these stay as `published` where they still hold.
+    `whole` is the layout of `*` that this one takes its baseline and slates on trial from, where it takes any
+    (`streams.layouts.segments.borrowing`).
     """
     rules, parameters = page.rules, page.parameters
     inputs = _inputs(segment, state, page, settings, epoch, weighted_counts, now_ms)
@@ -99,6 +104,13 @@ def compose_valued(
         composition = composer(explored(choice, settings), template)
         values.append(composition.value)
         return composition
+
+    def slates_of(branch: Branch) -> BranchSlates:
+        if whole and branch.segment is not UNSET and (lent := branch_slates(whole, branch)):
+            composer.skip(len(lent.slates))
+            return lent
+        own = composition_of(branch.policy, rules.template_of(branch))
+        return BranchSlates(own.slates, own.rows, own.relaxed)
 
     composition = composition_of(rules.policy, rules.template)
     layout = Layout(
@@ -125,10 +137,12 @@ def compose_valued(
         decided_at=now_ms,
         shadow_policy=rules.policy.shadow,
         shadow=composition.shadow,
+        segments=rules.segments,
     )
-    if isinstance(composer, ShelfComposer):
-        layout = composer.with_rows(layout, composition)
-    return Composed(with_branches(layout, rules, composition_of) if rules.branches else layout, values)
+    layout = composer.with_rows(layout, composition)
+    if rules.branches:
+        layout = with_branches(layout, rules, slates_of)
+    return Composed(with_borrowed(layout, rules, whole) if whole else layout, values)
 
 
 def _inputs(

@@ -115,14 +115,18 @@ def explain(
     now_ms: int,
     fell_back: str = "",
     published: PublishedRows | None = None,
+    whole: Layout | None = None,
+    withdrawn: str = "",
 ) -> Explanation:
     """Make the layout of a page for a segment and say for each candidate what went into it.
 
     `fell_back` says why the page shows its baseline to all, where it does (`streams.layouts.guard_rail`); shelves
-    stay as `published` where these still hold.
+    stay as `published` where these still hold.  `whole` is the layout of `*` that it takes a part from, where it takes
+    any: all slates where `withdrawn` says why segments were withdrawn.
     """
     weighted_counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
-    layout = guarded(compose(segment, state, page, settings, epoch, weighted_counts, now_ms, published), 0, fell_back)
+    layout = compose(segment, state, page, settings, epoch, weighted_counts, now_ms, published, whole)
+    layout = guarded(layout, 0, fell_back, withdrawn, whole)
     shelves = page.segment_shelves(segment)
     statistics = statistics_of(segment, state, page, settings, weighted_counts, shelves)
     beta = statistics.posterior()
@@ -189,7 +193,8 @@ def _shelf_shares(layout: Layout, page: Page) -> dict[str, dict[str, float]]:
     row_of = page.rules.row_of
     for slate, rows, chance in zip(layout.slates, layout.rows or (), slate_chances(layout), strict=False):
         for slot, item in slate.items():
-            shares[item][rows[row_of[slot]]] += chance
+            of_item, standing = shares.setdefault(item, {}), rows[row_of[slot]]
+            of_item[standing] = of_item.get(standing, 0.0) + chance
     return shares
 
 

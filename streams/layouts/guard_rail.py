@@ -1,4 +1,4 @@
-"""A page whose learned layouts lose for certain goes back to its baseline.
+"""A page whose learned layouts lose for certain goes back to its baseline, one that loses by its segments to `*`.
 
 It stays there until a new experiment begins (`experiment.since_ms` moves), also
 when workers start again: its layouts say so, and each worker reads them.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 
 import msgspec
@@ -16,21 +16,24 @@ from msgspec import UNSET
 
 from policy.experiments.health import Health
 from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules
 from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView, Changes
+from streams.layouts.segments.borrowing import without_segments
+from streams.layouts.segments.trial import loss_by_segments
 from streams.metrics import Registry
 from streams.metrics.metric import MOST_PAGES
 from streams.page_settings import ExperimentSettings, LayoutSettings
 from streams.retry import Retry
-from streams.state.arrays.experiment_bins import health_of
+from streams.state.arrays.experiment_bins import BucketBins, health_of
 from streams.state.reader import StateReader
 
 log = logging.getLogger("reshelf")
 
 
 class GuardRail:
-    """Which pages fell back, and why."""
+    """Which pages fell back, and which have one layout for all segments, and why."""
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class GuardRail:
         layouts: LayoutSettings,
     ) -> None:
         self.fallen: dict[str, str] = {}
+        self.withdrawn: dict[str, str] = {}
         self._state = state
         self._settings = settings
         self._share = layouts.holdout_share
@@ -48,30 +52,52 @@ class GuardRail:
     async def watch(self, catalog: CatalogView, changed: Callable[[Changes], None], metrics: Registry) -> None:
         """For ever: look at the guard-rails of all declared pages, and have those that fell composed again."""
         while True:
-            fallen = await self._retry.until_success(lambda: self.check(list(catalog.rules), catalog.published))
+            fallen = await self._retry.until_success(lambda: self.check(dict(catalog.rules), catalog.published))
             self._report(metrics)
             if fallen:
                 changed(Changes(pages=fallen))
             await asyncio.sleep(self._settings.check_s)
 
-    async def check(self, pages: Iterable[str], published: Mapping[Key, LatestLayout]) -> set[str]:
-        """The pages that fell since the last call; raises Transient."""
-        before = set(self.fallen)
+    async def check(self, pages: Mapping[str, PageRules], published: Mapping[Key, LatestLayout]) -> set[str]:
+        """The pages that fell, or whose segments were withdrawn, since the last call; raises Transient."""
+        before = set(self.fallen), set(self.withdrawn)
         self._health = {}
         self.recall(published)
-        if self._settings.fallback and self._share > 0.0:
-            for page in pages:
-                if page not in self.fallen:
-                    await self._look_at(page)
-        return set(self.fallen) - before
+        if self._settings.fallback:
+            for rules in pages.values():
+                await self._look_at(rules)
+        return (set(self.fallen) - before[0]) | (set(self.withdrawn) - before[1])
 
     def recall(self, published: Mapping[Key, LatestLayout]) -> None:
         """Take over what layouts of this experiment say already."""
         for page, reason in fallen(published, self._settings).items():
             self.fallen.setdefault(page, reason)
+        for page, reason in without_segments_of(published, self._settings).items():
+            self.withdrawn.setdefault(page, reason)
 
-    async def _look_at(self, page: str) -> None:
-        bins, bucket_ms = await self._state.read_bins(page), self._state.fold.bucket_ms
+    async def _look_at(self, rules: PageRules) -> None:
+        falls = self._share > 0.0 and rules.page not in self.fallen
+        pays = rules.has_whole_branches and rules.page not in self.withdrawn
+        if falls or pays:
+            bins = await self._state.read_bins(rules.page)
+            if falls:
+                self._against_holdout(rules.page, bins)
+            if pays:
+                self._against_whole_page(rules, bins)
+
+    def _against_whole_page(self, rules: PageRules, bins: BucketBins) -> None:
+        reason = loss_by_segments(rules, bins, self._settings, self._state.fold.bucket_ms)
+        if reason:
+            self.withdrawn[rules.page] = reason
+            log.error(
+                "All segments of page %s get the slates of *, as the page loses by its segments: %s. To go on without "
+                "them, take `segments` and the branch out of the page's file; to try again, set experiment.since_ms.",
+                rules.page,
+                reason,
+            )
+
+    def _against_holdout(self, page: str, bins: BucketBins) -> None:
+        bucket_ms = self._state.fold.bucket_ms
         health = self._health[page] = health_of(bins, self._settings, bucket_ms, self._share)
         reason = health.guard_rail
         if reason:
@@ -86,6 +112,7 @@ class GuardRail:
     def _report(self, metrics: Registry) -> None:
         pages = {page: self._health[page] for page in sorted(self._health)[:MOST_PAGES]}
         metrics.put("reshelf_pages_on_baseline", {(): len(self.fallen)})
+        metrics.put("reshelf_pages_without_segments", {(): len(self.withdrawn)})
         alarms: dict[tuple[str, ...], float] = {(page,): health.sample_ratio.alarm for page, health in pages.items()}
         metrics.put("reshelf_sample_ratio_alarm", alarms)
         metrics.put(
@@ -99,9 +126,13 @@ class GuardRail:
             },
         )
 
-    def applied(self, layout: Layout) -> Layout:
-        """The layout, or for a page that fell one that shows the baseline to all."""
-        return guarded(layout, self._settings.since_ms, self.fallen.get(layout.page, ""))
+    def applied(self, layout: Layout, whole: Layout | None = None) -> Layout:
+        """The layout, or for a page that fell one that shows the baseline to all.
+
+        `whole` is the layout of `*` that a segment's takes slates from: all of them where segments were withdrawn.
+        """
+        withdrawn = self.withdrawn.get(layout.page, "")
+        return guarded(layout, self._settings.since_ms, self.fallen.get(layout.page, ""), withdrawn, whole)
 
 
 def fallen(published: Mapping[Key, LatestLayout], settings: ExperimentSettings) -> dict[str, str]:
@@ -115,8 +146,24 @@ def fallen(published: Mapping[Key, LatestLayout], settings: ExperimentSettings) 
     }
 
 
-def guarded(layout: Layout, since_ms: int, reason: str) -> Layout:
-    """The layout of an experiment; with a `reason` to fall back, one that shows the baseline to all."""
+def without_segments_of(published: Mapping[Key, LatestLayout], settings: ExperimentSettings) -> dict[str, str]:
+    """The pages whose layouts say that their segments were withdrawn in this experiment, and why."""
+    if not settings.fallback:
+        return {}
+    return {
+        key.page: layout.segments_withdrawn
+        for key, layout in published.items()
+        if layout.segments_withdrawn and layout.experiment_since == settings.since_ms
+    }
+
+
+def guarded(layout: Layout, since_ms: int, reason: str, withdrawn: str = "", whole: Layout | None = None) -> Layout:
+    """The layout of an experiment; with a `reason` to fall back, one that shows the baseline to all.
+
+    Where segments were `withdrawn` for a reason, it has the slates of the layout of the whole page.
+    """
+    if withdrawn and whole:
+        layout = without_segments(layout, whole, withdrawn)
     if not reason:
         return msgspec.structs.replace(layout, experiment_since=since_ms)
     rows = layout.baseline_rows

@@ -49,7 +49,7 @@ class Hysteresis:
 
     def published(self, key: Key, composed: Composed, basis: Basis, version: int) -> None:
         """Renderers have these slates, as this version; where a page fell back they are not those that are valued."""
-        if composed.layout.guard_rail:
+        if composed.layout.guard_rail or composed.layout.segments_withdrawn:
             self._published.pop(key, None)
             return
         self._published[key] = _Published(version, basis, [_small(value) for value in composed.values])
@@ -74,6 +74,7 @@ def basis_of(page: Page, layout: Layout, changes_at: int) -> Basis:
         changes_at,
         layout.experiment_since,
         layout.guard_rail,
+        layout.segments_withdrawn,
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 from zlib import crc32
 
-from policy.assignment import Epoch, epoch_of
+from policy.assignment import Epoch
 from schemas.codec import decode_key, decoder, encode
 from schemas.errors import BadRecord, Transient
 from schemas.messages.layouts import Layout, LayoutRequest
@@ -35,6 +35,9 @@ from streams.layouts.lives.ownership import Ownership
 from streams.layouts.lives.signs import LayoutLives
 from streams.layouts.publisher import Publisher
 from streams.layouts.schedule import Schedule
+from streams.layouts.segments.borrowing import borrows, lends
+from streams.layouts.segments.keys import PageKeys
+from streams.layouts.segments.serving import page_epoch
 from streams.metrics import REGISTRY, Registry
 from streams.page_settings import LayoutSettings
 from streams.retry import Retry
@@ -46,9 +49,8 @@ AT_ONCE = 16
 WHOLE_PAGE_MS = 2_000.0
 """How long the layout of a whole page waits after a change, and up to as long again by its name:
 it is read from all segments, and those of all pages at once would hold up the others."""
-LIST_MS = 10_000.0
-"""How often segments that other workers hear of are looked up."""
 
+WAITS = "the layout of its whole page, of which it takes a part, is not there yet"
 Result = Literal["published", "unchanged", "held", "refused", "stopped"]
 _decode_request = decoder(LayoutRequest)
 
@@ -66,11 +68,11 @@ class LayoutProducer:
         ownership: Ownership,
         metrics: Registry = REGISTRY,
         clock: Clock | None = None,
-        finish: Callable[[Layout], Layout] = lambda layout: layout,
+        finish: Callable[[Layout, Layout | None], Layout] = lambda layout, whole: layout,
         report: Callable[[Decided], None] = lambda decided: None,
     ) -> None:
         self._metrics = metrics
-        for result in ("published", "unchanged", "held", "withdrawn", "refused", "stopped"):
+        for result in ("published", "unchanged", "held", "withdrawn", "waiting", "refused", "stopped"):
             metrics.add("reshelf_layouts_total", result, by=0)
         self._catalog = catalog
         self._state, self._settings = state, settings
@@ -90,8 +92,7 @@ class LayoutProducer:
         self._weighted_counts = WeightedCountsCache(state.memory.room)
         state.memory.on_evict(self._weighted_counts.forget)
         self._retry, self._unlisted = Retry(), frozenset[int]()
-        self._segments: dict[str, set[str]] = {}
-        self._listed_at = float("-inf")
+        self._keys = PageKeys(catalog, state, self._clock.steady)
 
     # What is due
 
@@ -124,7 +125,7 @@ class LayoutProducer:
             except BadRecord:
                 self._metrics.add("reshelf_invalid_records_total", LAYOUT_REQUESTS.name)
             else:
-                self._segments.setdefault(key.page, set()).add(key.segment)
+                self._keys.note(key)
                 if key in self.ownership:
                     self._take_request(key, request, record.offset)
 
@@ -143,7 +144,9 @@ class LayoutProducer:
         """Make what the compacted topics changed due."""
         keys = set(changes.keys)
         for page in changes.pages:
-            keys |= self._keys_of(page)
+            keys |= self._keys.of(page)
+        for page in changes.wholes:
+            keys |= self._keys.of(page) - {Key(page, WHOLE_PAGE)}
         for key in keys:
             self._mark(key)
         self.lives.changed(changes.lives)
@@ -156,25 +159,15 @@ class LayoutProducer:
             partitions, self._unlisted = self._unlisted, frozenset()
             if not partitions:
                 continue
-            await self._retry.until_success(self._list_segments)
+            await self._retry.until_success(self._keys.list_again)
             for page in self._catalog.rules.keys() | self._catalog.segments.keys():
-                for key in self._keys_of(page):
+                for key in self._keys.of(page):
                     if self.ownership.partition(key) in partitions:
                         self._mark(key)
 
     def _list_again(self) -> None:
         self._unlisted = self.ownership.owned
         self._assigned.set()
-
-    async def _list_segments(self) -> None:
-        """Learn of segments whose requests go to other workers."""
-        self._listed_at = self._clock.steady()
-        for page, segment in await self._state.new_keys():
-            self._segments.setdefault(page, set()).add(segment)
-
-    def _keys_of(self, page: str) -> set[Key]:
-        segments = self._segments.get(page, set()) | self._catalog.segments.get(page, set())
-        return {Key(page, segment) for segment in segments | {WHOLE_PAGE}}
 
     def _mark(self, key: Key, at: float | None = None, urgent: bool = False) -> None:
         if key in self.ownership:
@@ -227,18 +220,20 @@ class LayoutProducer:
         """Compose a key once, and publish its layout or tombstone if there is need; raises Transient."""
         began = self.lives.now()
         self._due.begin(key)
-        state = await self._read(key) if key.page in self._catalog.rules else None
+        state = await self._read(key) if self._keys.is_served(key) else None
         read_at = self._clock.steady()
-        if state is None or key.page not in self._catalog.rules:
-            await self._publisher.withdraw(key)
-            self._due.forget(key)
-            self._hysteresis.forget(key)
-            self.lives.freshness.forget(key)
-            self._state.memory.forget(*key)
+        if state is None or not self._keys.is_served(key):
+            await self._withdraw(key)
             return
-        now = self._clock.wall()
-        epoch = epoch_of(now, *key, self._settings.epoch_ms)
-        composed, basis, changes_at = self._compose(key, state, epoch, now)
+        now, rules = self._clock.wall(), self._catalog.rules[key.page]
+        whole = self._catalog.wholes.get(key.page) if borrows(rules, key.segment) else None
+        if borrows(rules, key.segment) and not lends(whole, rules):
+            # That of the whole page makes this key due again.
+            self._metrics.add("reshelf_layouts_total", "waiting")
+            self.lives.freshness.failed(key, WAITS)
+            return
+        epoch = page_epoch(rules, key.segment, now, self._settings.epoch_ms)
+        composed, basis, changes_at = self._compose(key, state, epoch, now, whole)
         composed_at = self._clock.steady()
         result = await self._publish(key, composed, basis, now)
         self._metrics.add("reshelf_layouts_total", result)
@@ -249,6 +244,13 @@ class LayoutProducer:
             self._mark(key, self._clock.steady() + RETRY_MS)
             return
         self._mark_again(key, min(epoch.end_ms, changes_at))
+
+    async def _withdraw(self, key: Key) -> None:
+        await self._publisher.withdraw(key)
+        self._due.forget(key)
+        self._hysteresis.forget(key)
+        self.lives.freshness.forget(key)
+        self._state.memory.forget(*key)
 
     async def _publish(self, key: Key, composed: Composed, basis: Basis, now: int) -> Result:
         """Publish a layout where it is new, where nothing says that the last one is good, and where it gains enough."""
@@ -267,25 +269,26 @@ class LayoutProducer:
         """What a layout is made from: counts of its segment, or those of all segments for the whole page."""
         if key.segment != WHOLE_PAGE:
             return await self._state.read(*key)
-        if self._clock.steady() - self._listed_at > LIST_MS:
-            await self._list_segments()
-        return await self._state.read_page(key.page, self._segments.get(key.page, set()) | {WHOLE_PAGE})
+        return await self._state.read_page(key.page, await self._keys.counted(key.page))
 
-    def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Composed, Basis, int]:
+    def _compose(
+        self, key: Key, state: KeyState, epoch: Epoch, now: int, whole: Layout | None
+    ) -> tuple[Composed, Basis, int]:
         """The layout as of `now`, what it is made from, and when it changes by itself, both times in milliseconds."""
         began, busy = self._clock.steady(), self._clock.busy()
         page = self._catalog.page(key.page)
         weighted_counts = self._weighted_counts.of(key, page.candidates, tuple(page.rules.slots))
         inputs = self._settings, epoch.number, weighted_counts, now, self._catalog.latest_layout(key).rows
-        composed = compose_valued(key.segment, state, page, *inputs)
+        composed = compose_valued(key.segment, state, page, *inputs, whole)
         self._due.composed(key, evidence_in(weighted_counts))
         self._state.memory.expose_sums(self._weighted_counts.size)
         ended = self._clock.steady()
         # Where others have the processor meanwhile, resting for that too would leave it to them for good.
         self._schedule.spent(ended, self._clock.busy() - busy)
         self._metrics.observe("reshelf_layout_compose_seconds", value=(ended - began) / 1000)
-        layout, changes_at = self._finish(composed.layout), weighted_counts.changes_at
-        return composed._replace(layout=layout), basis_of(page, layout, changes_at), changes_at
+        layout, changes_at = self._finish(composed.layout, whole), weighted_counts.changes_at
+        basis = *basis_of(page, layout, changes_at), self._catalog.wholes.digest(key.page) if whole else b""
+        return composed._replace(layout=layout), basis, changes_at
 
     def _mark_again(self, key: Key, changes_at: int) -> None:
         """Due without a request when half the time to live is over, or when it changes by itself."""

@@ -27,8 +27,10 @@ LAYOUTS = (
         "layouts",
         ("result",),
         "Layouts: published, unchanged, held (they gain less than layouts.change_threshold over the published ones), "
-        "withdrawn (the page is no longer declared), refused by the broker, or stopped as this machine's clock is off.",
-        "Refused: the log names page and size; raise max.message.bytes of layouts. Stopped: let NTP set the clock.",
+        "withdrawn (the page is no longer declared, or the learned segment was given up), waiting (for the layout of "
+        "the whole page, whose baseline it takes), refused by the broker, or stopped as this machine's clock is off.",
+        "Waiting for long: find out why the page has no layout of `*`. Refused: the log names page and size; raise "
+        "max.message.bytes of layouts. Stopped: let NTP set the clock.",
     ),
     Metric(
         "reshelf_layout_lives_total",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from streams.metrics.layouts import LAYOUTS
 from streams.metrics.metric import AGES, SECONDS, Metric
 from streams.metrics.processes import PROCESSES
+from streams.metrics.segments import SEGMENTS
 from streams.metrics.services import SERVICES
 from streams.metrics.sources import SOURCES
 from streams.metrics.windows import WINDOWS
@@ -223,6 +224,7 @@ _ALL = (
         "Long compared with fitter.interval_s: raise that, or start a second fitter.",
         SECONDS,
     ),
+    *SEGMENTS,
     *LAYOUTS,
     Metric(
         "reshelf_invalid_records_total",
@@ -239,6 +241,15 @@ _ALL = (
         (),
         "Pages that show their baseline to all visitors, because learned layouts certainly lose.",
         "Not 0: fix the cause that `reshelf experiment status` shows, then set experiment.since_ms.",
+    ),
+    Metric(
+        "reshelf_pages_without_segments",
+        "gauge",
+        "layouts",
+        (),
+        "Pages whose segments all have the slates of `*`, because the page certainly loses by its segments.",
+        "Not 0: see `reshelf experiment branches`; take `segments` and the branch out of the page's file, or set "
+        "experiment.since_ms to try again.",
     ),
     Metric(
         "reshelf_uplift_ratio",

@@ -29,7 +29,8 @@ def node(script: str, given: Any) -> Any:
     program = shutil.which("node")
     if program is None:
         pytest.skip("Node is not installed: the renderer in JavaScript is not tested")
-    head = 'import * as m from "./layouts.mjs"; import { readFileSync } from "node:fs";'
+    modules = 'import * as m from "./layouts.mjs"; import * as s from "./segments.mjs";'
+    head = f'{modules} import {{ readFileSync }} from "node:fs";'
     text = f'{head} const given = JSON.parse(readFileSync(0, "utf8")); console.log(JSON.stringify({script}));'
     done = subprocess.run(
         [program, "--input-type=module", "-e", text],
@@ -55,6 +56,11 @@ def test_the_published_vectors_hold() -> None:
     assert branches == [[vector["bin"], vector["branch"]] for vector in vectors["branch_of"]]
     script = "given.choose.map(v => v.units.map(u => ({ unit: u.unit, ...m.choose(v.layout, u.unit) })))"
     assert node(script, vectors) == [vector["units"] for vector in vectors["choose"]]
+    script = "(({ model, parts, visitors }) => { const points = s.itemsOf(model, parts);"
+    script += " return visitors.map(v => s.chooseSegment(model, points, v.items, v.current, v.value)); })"
+    segments = node(f"{script}(given.choose_segment)", vectors)
+    assert segments == [visitor["segment"] for visitor in vectors["choose_segment"]["visitors"]]
+    assert node("s.itemsOf(given.choose_segment.model, []) ?? null", vectors) is None
 
 
 def shown(

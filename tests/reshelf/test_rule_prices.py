@@ -168,6 +168,9 @@ def test_a_file_is_priced_against_a_running_shop(
     assert "not in force then for any of these segments: weak" in shown
     assert run(["rules", "preview", str(file)]) == 0
     assert "new: seen more: i1 +" in capsys.readouterr().out
+    assert run(["rules", "report", "home", "--json"]) == 0
+    so_far = json.loads(capsys.readouterr().out)
+    assert (so_far["page"], so_far["version"], so_far["rules"]) == ("home", 1, [])
     assert run(["rules", "preview", str(file), "--segment", "none"]) == 1
     assert "has no counts of segment 'none'. Segments that it has: new, old" in capsys.readouterr().err
     assert run(["rules", "preview", str(file), "--at", "christmas"]) == 2

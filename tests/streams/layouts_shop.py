@@ -69,7 +69,10 @@ class Shop:
         self._applied: dict[int, int] = {}
 
     def put(self, topic: Topic, key: bytes, value: msgspec.Struct | None) -> None:
-        self._producer.produce(self.kafka.prefix + topic.name, encode(value) if value else None, key=key)
+        self.put_raw(topic, key, encode(value) if value else None)
+
+    def put_raw(self, topic: Topic, key: bytes, value: bytes | None) -> None:
+        self._producer.produce(self.kafka.prefix + topic.name, value, key=key)
         flush(self._producer)
 
     def send(self, topic: Topic, event: Any) -> None:

@@ -45,7 +45,7 @@ class LoggedRecord:
 
 Log = dict[TopicPartition, list[LoggedRecord]]
 
-CHOICES = 34
+CHOICES = 35
 """Bytes that the choices for any record need at most."""
 _units = ["u1", "u2", "ü3", "u4"]
 _pages = ["home", "a/b:c"]
@@ -56,6 +56,7 @@ _shelves = ["new", "sale", "für dich"]
 _visible = [None, None, 0, 1_000, 60_000, 60_001, 3_600_000]
 _delays = [0, 999, 1_000, 5_000, 100_000]
 _amounts = [0, 7, 499, 501, 10**9]
+_contexts: list[dict[str, str]] = [{}, {}, {"device": "phone"}, {"land": "Österreich", "device": ""}]
 _later_ms = [0, 1, 200, 1_500]
 _kinds = [*FOLD.signals, "unheard-of"]
 
@@ -81,7 +82,8 @@ def _event(chosen: Choices, topic: str, time_ms: int) -> tuple[str, Any]:
             for _ in range(among(range(1, 5)))
         ]
         shelves = {among(["row", "second", "third"]): among(_shelves) for _ in range(among(range(3)))}
-        return unit, Impression(**common, page_view_id=view, slots=slots, rows=shelves)
+        context = among(_contexts)
+        return unit, Impression(**common, page_view_id=view, slots=slots, rows=shelves, context=context)
     place: dict[str, Any] = {"slot": among(_slots), "item": among(_items), "shelf": among(["", *_shelves])}
     if topic == TOPICS[1]:
         return unit, Click(**common, **place, page_view_id=view)

@@ -400,3 +400,24 @@ def test_names_of_older_buckets_are_dropped_once_a_newer_one_begins() -> None:
     # The one that saw a newer bucket begin is left behind at the next batch.
     assert [one is other for one, other in pairwise(fast_paths)] == [True, True, False, True, True, True, False]
     assert_same(ROOMY, records, 3)
+
+
+CONTEXTS = ["{}", '{"device": "phone"}', '{"land": "Österreich", "x": ""}', '{"a": "%s"}' % ("v" * 64)]
+ODD_CONTEXTS = [
+    '{"": "x"}',
+    '{"a": 5}',
+    "null",
+    '["a"]',
+    '{"a": "%s"}' % ("v" * 65),
+    '{"%s": "x"}' % ("n" * 33),
+    json.dumps({f"n{at}": "x" for at in range(9)}),
+    '{"a": "x"}, "context": {"a": "y"}',
+]
+
+
+@pytest.mark.parametrize(
+    ("context", "fast_events"), [*((one, 1) for one in CONTEXTS), *((one, 0) for one in ODD_CONTEXTS)]
+)
+def test_what_is_known_of_a_visit_is_checked_and_passed_over(context: str, fast_events: int) -> None:
+    value = json.dumps(impression(0))[:-1] + f', "context": {context}}}'
+    assert assert_same(ROOMY, [record(0, value.encode(), "u0")], 1) == fast_events

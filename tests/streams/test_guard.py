@@ -13,17 +13,22 @@ import pytest
 import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 from redis import Redis
 
+from policy.arrays import Ints
+from policy.assignment import branches_of_bins
 from policy.experiments.sequence import CLICKS, VIEWS
 from reshelf.cli.main import run
 from schemas.messages.layouts import Layout
+from schemas.messages.pages import Branch, PageRules, PolicyChoice
 from schemas.topics import EVENT_TOPICS
 from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.records import TopicPartition
 from streams.layouts.guard_rail import GuardRail
+from streams.layouts.segments.trial import loss_by_segments
 from streams.page_settings import ExperimentSettings, LayoutSettings
 from streams.settings import FoldSettings, RedisSettings
 from streams.state.arrays.experiment_bins import periods, read_bins, sides
@@ -39,6 +44,7 @@ __all__ = ["open_shop"]
 
 GROUPS = 4
 CLICKED = TopicPartition("events-clicks", 0)
+SEGMENTED = PageRules("home", 1, ["top"], branches=[Branch("one-for-all", 0.5, PolicyChoice(), segment="*")])
 SHARE = LayoutSettings(holdout_share=0.5)
 MANIFEST = manifest_of("live", "", {}, GROUPS, FoldSettings())
 
@@ -111,7 +117,7 @@ def test_a_page_that_loses_for_certain_falls_and_others_do_not(redis: Redis, red
     async def look(settings: ExperimentSettings) -> tuple[GuardRail, set[str]]:
         async with redis_async(redis_url) as client:
             guard = GuardRail(StateReader(client, MANIFEST), settings, SHARE)
-            return guard, await guard.check(["home", "good", "new"], {})
+            return guard, await guard.check({name: PageRules(name, 1, ["top"]) for name in ("home", "good", "new")}, {})
 
     asyncio.run(count(settings_of(redis_url), "home", 0, WORSE))
     asyncio.run(count(settings_of(redis_url), "good", int(group_of("home", "*", 4) == group_of("good", "*", 4)), ALIKE))
@@ -137,6 +143,35 @@ def test_what_fell_stays_so_until_a_new_experiment(redis_url: str) -> None:
         guard.recall({Key("home", "a"): fell, Key("good", "a"): LatestLayout(1)})
         assert guard.fallen == expected
         assert guard.applied(a_layout("good")) == msgspec.structs.replace(a_layout("good"), experiment_since=since)
+
+
+def of_branches(main: float, whole: float, seed: int) -> Ints:
+    """Bins of a trial of one branch with half of the units, with the clicks per page view of both sides."""
+    of_bins = np.array(branches_of_bins(SEGMENTED.branch_salt, (0.5, 0.5)))
+    views = np.full(256, 400)
+    clicks = np.random.default_rng(seed).poisson(np.where(of_bins == 1, whole, main) * views)
+    return np.stack([views, views // 4, clicks, clicks // 10, clicks * 5, clicks * 25], axis=1)
+
+
+@pytest.mark.parametrize(("main", "whole", "withdrawn"), [(0.05, 0.1, True), (0.1, 0.05, False), (0.1, 0.1, False)])
+def test_segments_that_lose_for_certain_are_withdrawn_and_no_others(main: float, whole: float, withdrawn: bool) -> None:
+    bins = {(0, Traffic.LEARNED): of_branches(main, whole, 1), (0, Traffic.HOLDOUT): of_branches(0.5, 0.5, 2)}
+    reason = loss_by_segments(SEGMENTED, bins, ExperimentSettings(), 86_400_000)
+    assert bool(reason) is withdrawn and (not withdrawn or "one-for-all" in reason)
+    plain = msgspec.structs.replace(SEGMENTED, branches=[Branch("one-for-all", 0.5, PolicyChoice())])
+    assert not loss_by_segments(plain, bins, ExperimentSettings(), 86_400_000), "it is no branch of the whole page"
+
+
+def test_withdrawn_segments_stay_so_until_a_new_experiment(redis_url: str) -> None:
+    lost = LatestLayout(1, experiment_since=3, segments_withdrawn="clicks +9.0% to +12.0%")
+    for since, expected in ((3, {"home": lost.segments_withdrawn}), (4, {})):
+        guard = GuardRail(StateReader(redis_async(redis_url), MANIFEST), ExperimentSettings(since_ms=since), SHARE)
+        guard.recall({Key("home", "a"): lost})
+        assert guard.withdrawn == expected
+        whole = msgspec.structs.replace(a_layout("home"), segment="*", slates=[{"top": "w"}])
+        applied = guard.applied(a_layout("home"), whole)
+        assert applied.slates == (whole.slates if expected else a_layout("home").slates)
+        assert guard.applied(whole).segments_withdrawn is UNSET, "that of the whole page is its own"
 
 
 def test_the_worker_announces_the_fall_and_remembers_it(broker: str, open_shop: Callable[..., Shop]) -> None:

@@ -24,6 +24,9 @@ from schemas.topics import (
     LAYOUTS,
     PAGE_RULES,
     PURCHASES,
+    SEGMENTS,
+    SEGMENTS_HISTORY,
+    SIGNALS,
     TOPICS,
     written_by,
 )
@@ -43,10 +46,10 @@ PACKAGES = {
 READ: dict[Role, tuple[Topic, ...]] = {
     Role.LEARNER: (*FOLDED_TOPICS, DEAD_LETTERS),
     Role.ATTRIBUTION: (*progress.READ, PAGE_RULES, *progress.WRITTEN, DEAD_LETTERS),
-    Role.FITTER: (*fitter.READ_TOPICS, IMPRESSIONS, CLICKS, PURCHASES),
+    Role.FITTER: (*fitter.READ_TOPICS, IMPRESSIONS, CLICKS, PURCHASES, SIGNALS, SEGMENTS, SEGMENTS_HISTORY),
     Role.LAYOUTS: (*follower.FOLLOWED, LAYOUT_REQUESTS),
     Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),
-    Role.EDGE: (LAYOUTS, LAYOUT_LIVES),
+    Role.EDGE: (LAYOUTS, LAYOUT_LIVES, SEGMENTS),
 }
 """What each part subscribes to or follows."""
 

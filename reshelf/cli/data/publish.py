@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from reshelf.topics.lines import Shop
 
 JSON_LINES = "jsonl"
+NAMES = tuple(name for name, topic in BY_NAME.items() if topic.message is not None and topic.key != "part")
+"""Topics whose records have a key that their message names."""
 
 
 def _names(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
-    return [name for name, topic in BY_NAME.items() if topic.message is not None and name.startswith(begun)]
+    return [name for name in NAMES if name.startswith(begun)]
 
 
 @click.command()
@@ -98,7 +100,6 @@ def _read(file: BinaryIO, form: str, topic: Topic, shop: Shop, lines: BinaryIO) 
 
 def _topic(name: str, prefix: str) -> Topic:
     topic = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
-    if topic is None or topic.message is None:
-        names = ", ".join(name for name, entry in BY_NAME.items() if entry.message is not None)
-        raise BadSettings(f"--topic: expected one of {names}; got {name}")
+    if topic is None or topic.name not in NAMES:
+        raise BadSettings(f"--topic: expected one of {', '.join(NAMES)}; got {name}")
     return topic

@@ -82,6 +82,35 @@ def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | Non
 
 
 @rules.command()
+@click.argument("page")
+@LEVEL_OPTION
+@click.pass_obj
+def report(front: Front, page: str, level: float) -> None:
+    """Tell what each rule in force on PAGE has cost or earned so far.
+
+    A rule's price per page view is what the page brings with it against the page without it, by what is known of
+    the items now. It is taken times the page views since the rule is in force as it is.
+
+    Example: reshelf rules report home
+    """
+    from reshelf.inspect.prices.preview import page_pair
+    from reshelf.inspect.prices.so_far import report as reported
+    from reshelf.inspect.prices.so_far_words import as_json, in_words
+    from reshelf.rules.topic import history as versions_of
+    from reshelf.terminal.tables import show as print_table
+    from streams.catalog.snapshot import read_catalog
+
+    front.require_state()
+    in_force, settings = _in_force(front, page), front.settings
+    pair = page_pair(read_catalog(settings.kafka), in_force, settings)
+    so_far = reported(settings, pair, versions_of(settings.kafka, page), _now_ms())
+    if front.json:
+        front.answer(as_json(so_far, level), "")
+    else:
+        print_table(in_words(so_far, level, settings))
+
+
+@rules.command()
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @AUTHOR
 @REASON

@@ -49,8 +49,7 @@ async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     at_ms = time.time_ns() // 1_000_000
     rules = await asyncio.to_thread(_rules, view, body)
     pair = page_pair(view.catalog, rules, view.settings)
-    private = PagePair(_private(pair.before), _private(pair.after), pair.fell_back)
-    preview = await asyncio.to_thread(price_pages, view.settings, private, (), at_ms)
+    preview = await asyncio.to_thread(price_pages, view.settings, private(pair), (), at_ms)
     return as_json(preview, LEVEL) | {
         "sides": _sides(view, preview, pair, segment, unit),
         "moved": {name: list(_moved(view, price.looks_before, price.looks_after)) for name, price in
@@ -78,8 +77,12 @@ def _draft(view: LiveView, body: Mapping[str, Any]) -> str:
     return edited(text, edits_of(body.get("edits", [])))
 
 
+def private(pair: PagePair) -> PagePair:
+    """Pages that share nothing that changes with what the console does meanwhile."""
+    return PagePair(_private(pair.before), _private(pair.after), pair.fell_back)
+
+
 def _private(page: Page) -> Page:
-    """A page that shares nothing that changes with what the console does meanwhile."""
     candidates = CandidateSet(page.candidates.items, page.candidates.by_shelf)
     return replace(page, candidates=candidates, items=dict(page.items))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from policy.assignment import epoch_of, slate_chances
+from policy.assignment import slate_chances
 from policy.model.priors import interest_variance
 from policy.pages.published import SegmentShelves
 from policy.prices.earnings import Draws, Earnings, Knowledge, errors_of
@@ -29,6 +29,7 @@ from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose
 from streams.layouts.guard_rail import guarded
+from streams.layouts.segments.serving import page_epoch
 from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -110,7 +111,7 @@ class _Slates:
     def layouts(self, page: Page) -> Sequence[Layout]:
         """Those of the epoch and the next ones."""
         segment, state, settings, at_ms, _, fell_back = self._those
-        first = epoch_of(at_ms, page.rules.page, segment, settings.epoch_ms).number
+        first = page_epoch(page.rules, segment, at_ms, settings.epoch_ms).number
         return [
             guarded(compose(segment, state, page, settings, epoch, self._counts, at_ms), 0, fell_back)
             for epoch in range(first, first + EPOCHS)

@@ -29,10 +29,10 @@ def as_json(preview: Preview, level: float) -> dict[str, Any]:
         "currency": preview.currency,
         "level": level,
         "page_views_per_day": views,
-        "before": _earnings(preview.before, level, views),
-        "change": _earnings(preview.change, level, views),
+        "before": earnings_as_json(preview.before, level, views),
+        "change": earnings_as_json(preview.change, level, views),
         "rules": {
-            rule.name: None if (own := preview.rule(rule.name)) is None else _earnings(own, level, views)
+            rule.name: None if (own := preview.rule(rule.name)) is None else earnings_as_json(own, level, views)
             for rule in preview.rules.rules
         },
         "segments": {
@@ -46,24 +46,25 @@ def _segment(price: Price, share: float, level: float, views: float | None) -> d
     own = None if views is None else share * views
     return {
         "share": share,
-        "before": _earnings(price.before, level, own),
-        "change": _earnings(price.change, level, own),
-        "rules": {name: _earnings(earnings, level, own) for name, earnings in price.rules.items()},
+        "before": earnings_as_json(price.before, level, own),
+        "change": earnings_as_json(price.change, level, own),
+        "rules": {name: earnings_as_json(earnings, level, own) for name, earnings in price.rules.items()},
         "looks": dict(sorted(_moved(price).items(), key=lambda pair: pair[1])),
         "relaxed": list(price.relaxed),
     }
 
 
-def _earnings(earnings: Earnings, level: float, views: float | None) -> dict[str, Any]:
+def earnings_as_json(earnings: Earnings, level: float, views: float | None, total: str = "per_day") -> dict[str, Any]:
+    """Each outcome per page view, and under the name `total` of so many page views where that is known."""
     return {
-        name: None if draws is None else _interval(interval_of(draws, level), views)
+        name: None if draws is None else _interval(interval_of(draws, level), views, total)
         for name, draws in earnings._asdict().items()
     }
 
 
-def _interval(interval: Interval, views: float | None) -> dict[str, Any]:
-    of_a_day = None if views is None else {name: views * value for name, value in interval._asdict().items()}
-    return {"per_page_view": interval._asdict(), "per_day": of_a_day}
+def _interval(interval: Interval, views: float | None, total: str) -> dict[str, Any]:
+    of_all = None if views is None else {name: views * value for name, value in interval._asdict().items()}
+    return {"per_page_view": interval._asdict(), total: of_all}
 
 
 def _moved(price: Price) -> Mapping[str, float]:

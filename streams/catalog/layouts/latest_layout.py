@@ -37,6 +37,8 @@ class _Content(msgspec.Struct, frozen=True):
     baseline_rows: msgspec.Raw = msgspec.Raw(b"")
     shelves: msgspec.Raw = msgspec.Raw(b"")
     arranged: Arranged | UnsetType = UNSET
+    segments: str | UnsetType = UNSET
+    segments_withdrawn: str | UnsetType = UNSET
 
 
 _decode_content = decoder(_Content)
@@ -49,7 +51,7 @@ class LatestLayout:
     `live` is False where there is none or a tombstone; `lost` says that an older
     version came after it on the topic, so that it has to be published again.
     `guard_rail` says why the page fell back in the experiment of that time, `life` what says how long it is good.
-    `rows` are there on a page with shelves.
+    `rows` are there on a page with shelves, and `segments_withdrawn` says why all its segments have the slates of `*`.
     """
 
     version: int
@@ -62,6 +64,7 @@ class LatestLayout:
     guard_rail: str = ""
     life: str = ""
     rows: PublishedRows | None = None
+    segments_withdrawn: str = ""
 
     @property
     def half_life_at(self) -> int:
@@ -69,9 +72,9 @@ class LatestLayout:
         return (self.produced_at + self.expires_at) // 2
 
     @property
-    def content(self) -> tuple[bytes, int, str]:
+    def content(self) -> tuple[bytes, int, str, str]:
         """What must be published again where it differs."""
-        return self.fingerprint, self.experiment_since, self.guard_rail
+        return self.fingerprint, self.experiment_since, self.guard_rail, self.segments_withdrawn
 
     def stamped(self, layout: Layout) -> LatestLayout:
         """The same content as this layout publishes it."""
@@ -107,6 +110,8 @@ def latest_layout_of(value: bytes) -> LatestLayout:
     for part in (content.rows, content.baseline_rows, content.shelves):
         if bytes(part):
             digest.update(b"\n" + bytes(part))
+    if content.segments is not UNSET:
+        digest.update(b"\n" + content.segments.encode())
     if content.arranged is not UNSET:
         # A new decision begins a period, also where it is the same as the one before.
         digest.update(b"\n%r" % content.arranged.views)
@@ -118,6 +123,7 @@ def latest_layout_of(value: bytes) -> LatestLayout:
         experiment_since=content.experiment_since,
         guard_rail=content.guard_rail,
         life=content.life,
+        segments_withdrawn=content.segments_withdrawn or "",
         rows=None
         if content.arranged is UNSET
         else PublishedRows(

@@ -33,6 +33,8 @@ else:
 Limits = dict[str, dict[str, int]]
 KEY_SIZE = 32
 """Bytes of the key of a window's hash."""
+PAIRS = {"rows": ("row_name", "shelf"), "context": ("context_name", "context_value")}
+"""What the limits of names and values in a mapping are called."""
 _NO_BOUND = 2**62
 
 
@@ -102,7 +104,7 @@ def fast_events_of(fast_path: FastPath) -> FastEvents:
 
 
 def _limits(message: type[msgspec.Struct]) -> Limits:
-    """Sizes of texts, lists and mappings, values of integers: by field; rows' names and shelves have their own."""
+    """Sizes of texts, lists and mappings, values of integers: by field; names and values of mappings have their own."""
     limits = {}
     kind = msgspec.inspect.type_info(message)
     assert isinstance(kind, msgspec.inspect.StructType)
@@ -110,7 +112,8 @@ def _limits(message: type[msgspec.Struct]) -> Limits:
         value = _value_of(field.type)
         limits[field.encode_name] = _bounds(value)
         if isinstance(value, msgspec.inspect.DictType):
-            limits["row_name"], limits["shelf"] = (_bounds(_value_of(of)) for of in (value.key_type, value.value_type))
+            bounds = (_bounds(_value_of(of)) for of in (value.key_type, value.value_type))
+            limits |= zip(PAIRS[field.encode_name], bounds, strict=True)
     return limits
 
 

@@ -21,6 +21,9 @@ cdef struct Limits:
     Limit rows
     Limit row_name
     Limit shelf
+    Limit context
+    Limit context_name
+    Limit context_value
 
 cdef struct Event:
     Text event_id
@@ -53,6 +56,7 @@ cdef enum:
     ALL_FIELDS = 511
     UNKNOWN_FIELD = 512
     ROWS_FIELD = 1024
+    CONTEXT_FIELD = 2048
     UNTIMED = -1
 
 
@@ -171,6 +175,23 @@ cdef bint _rows(Cursor *cursor, Event *event, Limits *limits) noexcept nogil:
     return False
 
 
+cdef bint _context(Cursor *cursor, Limits *limits) noexcept nogil:
+    """What is known of the visit: checked and passed over."""
+    cdef Text name, value
+    cdef int pairs = 0
+    if not _takes(cursor, 123):
+        return False
+    if _takes(cursor, 125):
+        return True
+    while _limited(cursor, &name, limits.context_name) and _takes(cursor, 58):
+        pairs += 1
+        if not _limited(cursor, &value, limits.context_value) or not _fits(pairs, limits.context):
+            return False
+        if not _takes(cursor, 44):
+            return _takes(cursor, 125)
+    return False
+
+
 cdef void _find_rows(Event *event) noexcept nogil:
     """Which row each slot is in: the one that it names, or the part of its own name before the last full stop."""
     cdef Text row
@@ -211,6 +232,8 @@ cdef int _field(Cursor *cursor, Text *key, Event *event, Limits *limits) noexcep
         return 256 if _shown(cursor, event, limits) else 0
     if _is(key, b"rows", 4):
         return ROWS_FIELD if _rows(cursor, event, limits) else 0
+    if _is(key, b"context", 7):
+        return CONTEXT_FIELD if _context(cursor, limits) else 0
     return UNKNOWN_FIELD if _pass(cursor, 0) else 0
 
 
@@ -224,7 +247,7 @@ cdef bint _impression(Text value, char *spare, Event *event, Limits *limits) noe
         return False
     while _text(&cursor, &key) >= 0 and _takes(&cursor, 58):
         bit = _field(&cursor, &key, event, limits)
-        if bit == 0 or have & bit & (ALL_FIELDS | ROWS_FIELD):
+        if bit == 0 or have & bit & (ALL_FIELDS | ROWS_FIELD | CONTEXT_FIELD):
             return False
         have |= bit
         if not _takes(&cursor, 44):

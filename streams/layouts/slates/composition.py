@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -23,9 +22,6 @@ from schemas.messages.pages import PolicyChoice
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
 
-Composer = Callable[[PolicyChoice, str], Composition]
-"""The slates of a policy under a template of the page, which a flat page has none of."""
-
 
 class Inputs(NamedTuple):
     """What slates are made from, beside the policy: `z` are normals for the most variants of the page's policies.
@@ -40,6 +36,19 @@ class Inputs(NamedTuple):
     shelves: SegmentShelves | None
 
 
+class Composer(Protocol):
+    """Composes the policies of a page, one after another in the order of their slates."""
+
+    def __call__(self, choice: PolicyChoice, template: str) -> Composition:
+        """The slates of a policy under a template of the page, which a flat page has none of."""
+
+    def skip(self, slates: int) -> None:
+        """So many of the next slates come from elsewhere."""
+
+    def with_rows(self, layout: Layout, composition: Composition) -> Layout:
+        """The layout with its rows, on a page with shelves."""
+
+
 def composer_of(page: Page, inputs: Inputs, views: float, now_ms: int, published: PublishedRows | None) -> Composer:
     """What composes policies of the page, one after another, as of a time, with so many page views of the segment.
 
@@ -47,12 +56,24 @@ def composer_of(page: Page, inputs: Inputs, views: float, now_ms: int, published
     """
     if inputs.shelves:
         return ShelfComposer(page, inputs, inputs.shelves, views, now_ms, published)
-    return lambda choice, _: _flat(inputs, choice)
+    return _FlatComposer(inputs)
 
 
-def _flat(inputs: Inputs, choice: PolicyChoice) -> Composition:
-    statistics, names, z, bound, _ = inputs
-    return slates_of(statistics, choice, *names, z[..., : choice.variants], bound)
+class _FlatComposer:
+    """Composes the policies of a page without shelves."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+
+    def __call__(self, choice: PolicyChoice, template: str) -> Composition:
+        statistics, names, z, bound, _ = self._inputs
+        return slates_of(statistics, choice, *names, z[..., : choice.variants], bound)
+
+    def skip(self, slates: int) -> None:
+        pass
+
+    def with_rows(self, layout: Layout, composition: Composition) -> Layout:
+        return layout
 
 
 class ShelfComposer:
@@ -107,6 +128,10 @@ class ShelfComposer:
         rows = composition.rows, composition.baseline_rows, composition.row_propensities
         arranged = self._standing.arranged if self._standing else Arranged(0, self._views)
         return msgspec.structs.replace(with_rows(layout, self._page.page, *rows), arranged=arranged)
+
+    def skip(self, slates: int) -> None:
+        """So many of the next slates come from elsewhere, with their rows."""
+        self._used += slates
 
     def _rows(self, slates: int) -> Codes | None:
         if self._fixed is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from policy.assignment import epoch_of
 from policy.pages.compiled import CompiledPage
 from policy.pages.holding import broken
 from policy.pages.model.factors import FactorInterval
@@ -19,6 +18,7 @@ from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import weights
 from streams.fold.deltas import WHOLE_PAGE
+from streams.layouts.segments.serving import page_epoch
 from streams.layouts.slates.shelf_evidence import Apart, ShelfEvidence
 from streams.layouts.slates.statistics import counted_tables
 from streams.page_settings import LayoutSettings
@@ -227,7 +227,7 @@ def _period(
     tables = counted_tables(segment, state, page)
     counts.move_to(tables, weights(tables, settings.half_life_ms))
     arranged = standing.arranged
-    epoch = epoch_of(now_ms, page.rules.page, segment, settings.epoch_ms)
+    epoch = page_epoch(page.rules, segment, now_ms, settings.epoch_ms)
     return Period(
         version=arranged.version,
         since=arranged.views,
