@@ -126,6 +126,7 @@ class Console:
             "pages": self._view.pages(),
             "most_seen": self._view.most_seen,
             "warnings": warnings(self._view, _now_ms()),
+            "image_hosts": self._view.settings.console.images,
             "person": request[PERSON].name,
             "roles": sorted(request[PERSON].roles),
         }
