@@ -1,6 +1,6 @@
 // What led to one item in one slot, step by step.
 
-import { art } from "./art.js";
+import { art, pictureOf } from "./art.js";
 import { choice, drawing, element, exceptions, number, panel, percent, say, segmentName } from "./dom.js";
 
 const WIDTH = 600,
@@ -150,7 +150,7 @@ const stageSteps = (stages) =>
   stages.map((stage) => step(stage.title, stage.text, stage.share === null ? "" : percent(stage.share, 2)));
 
 function listed(one, content, now) {
-  const picture = element("span", "thumb", art(one.category, one.title)),
+  const picture = element("span", "thumb", pictureOf(one)),
     words = element("span", "cut", one.title);
   const button = element("button", "pick", [
     picture,
