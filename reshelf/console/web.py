@@ -166,7 +166,9 @@ class Console:
     async def _drafts(self, request: web.Request) -> dict[str, Any]:
         if name := request.query.get("draft", ""):
             return await asyncio.to_thread(opened, self._view, name)
-        return await asyncio.to_thread(listed, self._view)
+        person = request[PERSON]
+        content = await asyncio.to_thread(listed, self._view)
+        return content | {"person": person.name, "roles": sorted(person.roles)}
 
     async def _timeline(self, request: web.Request) -> dict[str, Any]:
         item = request.query.get("item", "")[:LONGEST_ITEM]

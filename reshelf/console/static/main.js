@@ -3,6 +3,7 @@
 import { ask } from "./answer.js";
 import { allowImages } from "./art.js";
 import { drawing, element, say, segmentName, span } from "./dom.js";
+import { drafts } from "./drafts.js";
 import { experiment } from "./experiment.js";
 import { openHelp } from "./help.js";
 import { items } from "./items.js";
@@ -13,7 +14,7 @@ import { shop } from "./shop.js";
 import { start } from "./start.js";
 import { why } from "./why.js";
 
-const views = { start, shop, items, experiment, pipeline, why, rules };
+const views = { start, shop, items, experiment, pipeline, why, rules, drafts };
 const main = document.getElementById("main"),
   tabs = document.getElementById("tabs"),
   status = document.getElementById("status");
