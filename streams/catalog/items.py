@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sized
 from sys import intern
+from typing import Any
 
 import msgspec
 
 from policy.items import ItemFacts
+from schemas.codec import decoder
+from schemas.errors import BadRecord
+from schemas.foreign_content import key_of
 from schemas.messages.catalog import CatalogItem
+from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
 
 ITEM_BYTES = 400
 """What an item takes of a process, with its name in the indexes."""
@@ -61,3 +66,22 @@ def facts(item: ItemFacts | None) -> object:
 def memory_of(items: Sized) -> int:
     """About how many bytes of a process these items take."""
     return len(items) * ITEM_BYTES
+
+
+def read_item(value: bytes, name: str) -> CatalogItem:
+    """A record of the catalog under its key; raises `BadRecord`."""
+    item: CatalogItem = require_key(decoder(CatalogItem)(value), "item", name)
+    for moment in (item.created_at, item.available_from, item.available_until):
+        if LEAST_SECONDS <= moment <= MOST_SECONDS:
+            raise BadRecord("invalid", f"expected milliseconds since 1970: {odd_unit(moment)} - in item {name!r}")
+    return item
+
+
+def require_key(message: Any, field_name: str, name: str) -> Any:
+    """The message, whose field has to be the record's key; raises `BadRecord`."""
+    value = getattr(message, field_name)
+    if value != name:
+        said = key_of(name.encode())
+        more = f"; the key {said}" if said else ""
+        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}{more}")
+    return message

@@ -10,27 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from policy.arrays import Vectors
 from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
 from policy.pages.messages import offers, shelf_problems
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
-from schemas.foreign_content import key_of
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
-from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
 from schemas.topic import Topic
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUT_LIVES, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.candidates import CandidateIndex, CandidateSet
-from streams.catalog.embeddings import Embeddings, Generation, filled
+from streams.catalog.embeddings import Embeddings, filled
 from streams.catalog.item_features import ItemFeatures, features_of, item_features
-from streams.catalog.items import compact, facts
+from streams.catalog.items import compact, facts, read_item, require_key
 from streams.catalog.labels import ItemsByLabel, PagesByLabel
 from streams.catalog.layouts.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
 from streams.catalog.layouts.lives import Lives
@@ -76,6 +76,7 @@ class CatalogView:
     def __init__(self, invalid: Callable[[str], None] = lambda topic: None) -> None:
         self.items: dict[str, ItemFacts] = {}
         self.embeddings = Embeddings()
+        self.pictures = Embeddings()
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, LatestLayout] = {}
@@ -149,9 +150,13 @@ class CatalogView:
 
     def features_of(self, parameters: PolicyParameters, candidates: CandidateSet) -> ItemFeatures:
         """What items say of candidates, and their vectors of the model that the parameters were fitted to."""
-        generation = self.embeddings.named(parameters.text_model)
-        vectors = filled(*self.embeddings.matrix(candidates.items, generation))
-        return item_features(parameters, candidates, self.items, vectors)
+        vectors, pictures = (filled(*those) for those in self._vectors(parameters, candidates.items))
+        return item_features(parameters, candidates, self.items, vectors, pictures)
+
+    def _vectors(self, parameters: PolicyParameters, names: Sequence[str]) -> list[tuple[Vectors, NDArray[np.bool_]]]:
+        """Vectors of texts and of pictures, and which items have one, of the models that the parameters name."""
+        models = (self.embeddings, parameters.text_model), (self.pictures, parameters.picture_model)
+        return [those.matrix(names, those.named(model)) for those, model in models]
 
     def remember(self, key: Key, published: LatestLayout) -> None:
         """Take over what is about to come on the topic, unless something newer is known."""
@@ -165,7 +170,7 @@ class CatalogView:
 
     def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
-        new = None if value is None else _item(value, name)
+        new = None if value is None else read_item(value, name)
         before = self.items.pop(name, None)
         after = None if new is None else self._retained(new)
         if after is not None:
@@ -181,19 +186,24 @@ class CatalogView:
         return compact(item)
 
     def _take_embedding(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
-        """A page changes by a vector of the model that its parameters were fitted to, and by no other."""
+        """A page changes by a vector of a model that its parameters were fitted to, and by no other."""
         (name,) = key
-        new = None if value is None else _named(decoder(CatalogEmbedding)(value), "item", name)
+        new = None if value is None else require_key(decoder(CatalogEmbedding)(value), "item", name)
         item = self.items.get(name)
-        changed = self.embeddings.take(name if item is None else item.item, new)
+        own = name if item is None else item.item
+        picture = new and new.picture
+        changed = self.embeddings.take(own, new)
+        pictures = self.pictures.take(own, picture or None)
         for page in self._pages_by_label.of(name, item, item):
             parameters = self.parameters.get(page)
-            if parameters is not None and parameters.text_model in changed and self._indexes[page].touch(name):
+            if parameters is None or not (parameters.text_model in changed or parameters.picture_model in pictures):
+                continue
+            if self._indexes[page].touch(name):
                 changes.pages.add(page)
 
     def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
-        new = None if value is None else _named(decoder(PageRules)(value), "page", page)
+        new = None if value is None else require_key(decoder(PageRules)(value), "page", page)
         if new == self.rules.get(page):
             return
         if new and (problem := next(shelf_problems(new), None)):
@@ -215,7 +225,7 @@ class CatalogView:
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
-        new = None if value is None else _named(decoder(PolicyParameters)(value), "page", page)
+        new = None if value is None else require_key(decoder(PolicyParameters)(value), "page", page)
         if new == self.parameters.get(page):
             return
         old = self.parameters.get(page)
@@ -234,17 +244,18 @@ class CatalogView:
         created = np.array([self.items[name].created_at for name in names], dtype=np.float64)
         parameters = self.parameters.get(page)
         if parameters is None:
-            return Columns(None, created, Scores(np.zeros(len(names)), np.full(len(names), np.nan)))
-        generation = self.embeddings.named(parameters.text_model)
+            unknown = np.full(len(names), np.nan)
+            return Columns(None, created, Scores(np.zeros(len(names)), unknown, unknown))
+        generations = self.embeddings.named(parameters.text_model), self.pictures.named(parameters.picture_model)
         parts = [
-            self._scores(parameters, names[begin : begin + SCORED_AT_A_TIME], generation)
+            self._scores(parameters, names[begin : begin + SCORED_AT_A_TIME])
             for begin in range(0, max(1, len(names)), SCORED_AT_A_TIME)
         ]
-        return Columns(generation, created, Scores(*map(np.concatenate, zip(*parts, strict=True))))
+        return Columns(generations, created, Scores(*map(np.concatenate, zip(*parts, strict=True))))
 
-    def _scores(self, parameters: PolicyParameters, names: Sequence[str], generation: Generation | None) -> Scores:
+    def _scores(self, parameters: PolicyParameters, names: Sequence[str]) -> Scores:
         features = features_of(parameters, [self.items[name] for name in names])
-        return scores(parameters, WHOLE_PAGE, features, *self.embeddings.matrix(names, generation))
+        return scores(parameters, WHOLE_PAGE, features, *self._vectors(parameters, names))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)
@@ -279,20 +290,3 @@ class TextCatalog(CatalogView):
 
     def _retained(self, item: CatalogItem) -> ItemFacts:
         return item
-
-
-def _item(value: bytes, name: str) -> CatalogItem:
-    item: CatalogItem = _named(decoder(CatalogItem)(value), "item", name)
-    for moment in (item.created_at, item.available_from, item.available_until):
-        if LEAST_SECONDS <= moment <= MOST_SECONDS:
-            raise BadRecord("invalid", f"expected milliseconds since 1970: {odd_unit(moment)} - in item {name!r}")
-    return item
-
-
-def _named(message: Any, field_name: str, name: str) -> Any:
-    value = getattr(message, field_name)
-    if value != name:
-        said = key_of(name.encode())
-        more = f"; the key {said}" if said else ""
-        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}{more}")
-    return message
