@@ -33,6 +33,8 @@ SHOPS = ("ours", "wide", "flat", "cascade", "dbn", "grid", "null", "misleading",
 USUAL = ("ours", "cascade")
 PAGE = "page"
 """Pages of shelves, in which other learners take part."""
+PICTURES = "pictures"
+"""Goods that are told apart by their pictures."""
 
 
 @click.command()
@@ -53,12 +55,12 @@ PAGE = "page"
 @click.option(
     "--shop",
     "shops",
-    type=click.Choice([*SHOPS, "all", PAGE]),
+    type=click.Choice([*SHOPS, "all", PAGE, PICTURES]),
     default=USUAL,
     multiple=True,
     show_default=True,
     help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
-    "`page` is a page of shelves, and stands alone.",
+    "`page` is a page of shelves, `pictures` has goods that pictures tell apart; each stands alone.",
 )
 @click.option(
     "--peers",
@@ -171,9 +173,13 @@ def decisions(
     if chain:
         _compare_estimates(front, seeds, processes)
         return
-    if PAGE in shops:
-        if len(shops) > 1:
-            raise click.UsageError("--shop page stands alone: its learners and figures are others.")
+    alone = [name for name in (PAGE, PICTURES) if name in shops]
+    if alone and len(shops) > 1:
+        raise click.UsageError(f"--shop {alone[0]} stands alone: its learners and figures are others.")
+    if PICTURES in alone:
+        _compare_pictures(front, sorted(set(views)), seeds, exploration)
+        return
+    if PAGE in alone:
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
@@ -206,6 +212,17 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, **sizes:
     changes = dict(sizes) | ({} if new is None else {"new": new}) | ({"bounded": False} if unbounded else {})
     chosen = SHOPS if "all" in names else tuple(dict.fromkeys(names))
     return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
+
+
+def _compare_pictures(front: Front, views: list[int], seeds: int, exploration: float) -> None:
+    if not importlib.util.find_spec("torch"):
+        raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
+    from bench.decisions.pictured import compare, text_of
+    from policy.simulation.learned import Setup
+    from schemas.messages.pages import PolicyChoice
+
+    content = compare(views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+    front.answer(content, text_of(content))
 
 
 def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:

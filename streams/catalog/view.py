@@ -20,6 +20,7 @@ from policy.arrays import Vectors
 from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
 from policy.pages.messages import offers, shelf_problems
+from policy.rules.kinds.spacing import spaces_by_likeness
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
@@ -135,6 +136,7 @@ class CatalogView:
             self.items,
             self._indexes[name].revision,
             self.position(CATALOG_EMBEDDINGS),
+            self._pictures_of,
         )
 
     def described(self, page: str) -> ItemFeatures | None:
@@ -157,6 +159,9 @@ class CatalogView:
         """Vectors of texts and of pictures, and which items have one, of the models that the parameters name."""
         models = (self.embeddings, parameters.text_model), (self.pictures, parameters.picture_model)
         return [those.matrix(names, those.named(model)) for those, model in models]
+
+    def _pictures_of(self, names: Sequence[str]) -> tuple[Vectors, NDArray[np.bool_]]:
+        return self.pictures.matrix(names, self.pictures.generation)
 
     def remember(self, key: Key, published: LatestLayout) -> None:
         """Take over what is about to come on the topic, unless something newer is known."""
@@ -196,9 +201,9 @@ class CatalogView:
         pictures = self.pictures.take(own, picture or None)
         for page in self._pages_by_label.of(name, item, item):
             parameters = self.parameters.get(page)
-            if parameters is None or not (parameters.text_model in changed or parameters.picture_model in pictures):
-                continue
-            if self._indexes[page].touch(name):
+            fitted = parameters and (parameters.text_model in changed or parameters.picture_model in pictures)
+            spaced = pictures and spaces_by_likeness(self.rules[page])
+            if (fitted or spaced) and self._indexes[page].touch(name):
                 changes.pages.add(page)
 
     def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
