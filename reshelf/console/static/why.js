@@ -84,11 +84,12 @@ function steps(arm, content) {
   const found = [
     step("The page's base rate", "how often an item here is clicked once it is looked at", percent(prior.base, 2)),
   ];
-  if (features.length || prior.text)
+  if (features.length || prior.text || prior.picture)
     found.push(
       step(
         "What it is",
-        `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}`,
+        `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}` +
+          (prior.picture ? `, its picture ×${number(Math.exp(prior.picture), 2)}` : ""),
         "",
         chips,
       ),
