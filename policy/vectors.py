@@ -19,6 +19,16 @@ PAGES = (("home", 20_000), ("obd-all", 0), ("Männer/Schuhe", 20_780))
 SALT, SHARE = "holdout-1", 0.1
 BRANCHES = "branches-1", (0.5, 0.3, 0.2)
 SEGMENTS = ("*", "new", "Stammkunden")
+LOOKED_AT: tuple[list[str], ...] = (
+    [],
+    ["unheard of"],
+    ["tent"],
+    ["mug", "tent", "stove"],
+    ["tent", "tent", "tent", "mug"],
+    ["tent", "mug", "größe", "größe", "map", "mug"],
+    ["stove", "mug", "unheard of", "map"],
+    ["map"],
+)
 DAY_MS = 86_400_000
 NOW_MS = 1_795_392_000_000
 
@@ -61,8 +71,8 @@ def vectors() -> dict[str, Any]:
     }
 
 
-def _segments() -> dict[str, Any]:
-    """A model, its parts with one of another version, and the segments of visitors by it."""
+def _segment_model() -> tuple[SegmentModel, list[SegmentItems]]:
+    """A model, and its parts with one of another version."""
     model = SegmentModel(
         version=7,
         generation=2,
@@ -75,35 +85,28 @@ def _segments() -> dict[str, Any]:
         margin=8,
         window=3,
     )
-    parts = [
+    return model, [
         SegmentItems(7, 0, {"tent": [20, -12, -9], "stove": [15, -9, -9]}),
         SegmentItems(6, 1, {"mug": [-99, 99, -99]}),
         SegmentItems(7, 1, {"mug": [-9, 18, -9], "größe": [-7, -7, 16], "map": [0, 0, 0]}),
     ]
+
+
+def _segments() -> dict[str, Any]:
+    """A model, its parts, and the segments of visitors by it."""
+    model, parts = _segment_model()
     points = items_of(model, parts) or {}
-    seen: tuple[list[str], ...] = (
-        [],
-        ["unheard of"],
-        ["tent"],
-        ["mug", "tent", "stove"],
-        ["tent", "tent", "tent", "mug"],
-        ["tent", "mug", "größe", "größe", "map", "mug"],
-        ["stove", "mug", "unheard of", "map"],
-        ["map"],
-    )
-    cases = [
-        {"items": items, "current": current, "value": value}
-        for items in seen
+    visitors = [
+        {
+            "items": items,
+            "current": current,
+            "value": value,
+            "segment": choose_segment(model, points, items, current, value),
+        }
+        for items in LOOKED_AT
         for current, value in (("", ""), ("t04", "phone"), ("t06", "other"), ("t05", "tablet"), ("t01", "phone"))
     ]
-    return {
-        "model": msgspec.to_builtins(model),
-        "parts": msgspec.to_builtins(parts),
-        "visitors": [
-            case | {"segment": choose_segment(model, points, case["items"], case["current"], case["value"])}  # type: ignore[arg-type]
-            for case in cases
-        ],
-    }
+    return {"model": msgspec.to_builtins(model), "parts": msgspec.to_builtins(parts), "visitors": visitors}
 
 
 def _choices(layout: Layout) -> dict[str, Any]:

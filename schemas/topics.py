@@ -66,7 +66,7 @@ SIGNALS = Topic(
     retention_ms=30 * DAY_MS,
     about="What visitors did with items between a click and an order.",
     writers=(Role.WEB_TIER, Role.EDGE),
-    readers=(Role.ATTRIBUTION,),
+    readers=(Role.ATTRIBUTION, Role.FITTER),
     event=True,
     later=True,
 )
@@ -225,7 +225,7 @@ SEGMENTS = Topic(
     retention_ms=-1,
     about="The model of learned segments, under the key `model`, and its items in parts, under `items/0` and so on.",
     writers=(Role.FITTER,),
-    readers=(Role.RENDERERS, Role.EDGE, Role.LAYOUTS),
+    readers=(Role.RENDERERS, Role.EDGE, Role.LAYOUTS, Role.FITTER),
     tombstone="the part is gone",
 )
 SEGMENTS_HISTORY = Topic(
@@ -237,7 +237,7 @@ SEGMENTS_HISTORY = Topic(
     log_time=True,
     about="Every published model of learned segments, without its items.",
     writers=(Role.FITTER,),
-    readers=(Role.OPERATORS,),
+    readers=(Role.FITTER, Role.OPERATORS),
 )
 DEAD_LETTERS = Topic(
     name="dead-letters",

@@ -32,8 +32,8 @@ class AttributeFit(NamedTuple):
 def folded(values: Sequence[str]) -> list[str]:
     """The values with those of few units, and those that are not known, as `other`."""
     frequent = Counter(value for value in values if value).most_common(MOST_VALUES - 1)
-    kept = {value for value, units in frequent if units >= MIN_UNITS}
-    return [value if value in kept else OTHER for value in values]
+    large = {value for value, units in frequent if units >= MIN_UNITS}
+    return [value if value in large else OTHER for value in values]
 
 
 def value_ratios(values: Sequence[str], units: Floats) -> dict[str, Floats]:
@@ -53,7 +53,7 @@ def attribute_fits(mixture: Mixture, train: Votes, test: Votes) -> list[Attribut
     """What each attribute says by the units of `train`, and what that gains for those of `test`; the best first."""
     units = chances(mixture, train)
     without = held_out_logs(mixture, test)
-    several = np.flatnonzero(np.diff(test.starts) >= 2)
+    several = np.flatnonzero(np.diff(test.starts) >= 2).tolist()
     fits = []
     for name in sorted(train.values):
         ratios = value_ratios(folded(train.values[name]), units)

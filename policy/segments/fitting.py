@@ -88,10 +88,10 @@ def fit_segments(
     if not start.names:
         return Published(_without_segments(start, version, now_ms, votes.units), {})
     fitted = fit_from(votes, start.mixture)
-    kept = _large(fitted, votes)
-    if len(kept) < 2:
+    large = _large(fitted, votes)
+    if len(large) < 2:
         return Published(_without_segments(start, version, now_ms, votes.units), {})
-    mixture = _part(fitted, kept)
+    mixture = _part(fitted, large)
     units = chances(mixture, votes)
     mixture = maximized(votes, units)
     points = _points(mixture, votes, facts)
@@ -99,7 +99,7 @@ def fit_segments(
         version=version,
         generation=start.generation,
         published_at=now_ms,
-        names=[start.names[at] for at in kept],
+        names=[start.names[at] for at in large],
         starts=whole(mixture.shares).tolist(),
         parts=0,
         margin=MARGIN,
@@ -116,8 +116,8 @@ def fit_segments(
 def _start(votes: Votes, before: Published | None, size: int, rng: np.random.Generator) -> _Start:
     """The last model, or segments of a new generation, or none."""
     train, test = (votes.some(units) for units in _halves(votes.units, rng))
-    known = before.model if before else None
-    given, generation = (known.names_given, known.generation) if known else (0, 0)
+    last = before.model if before else None
+    given, generation = (last.names_given, last.generation) if last else (0, 0)
     fresh = fit_anew(train, size, rng)
     fresh_logs = held_out_logs(fresh, test)
     if before is not None and before.model.names:
@@ -156,8 +156,10 @@ def _large(mixture: Mixture, votes: Votes) -> list[int]:
     return np.flatnonzero(units >= MIN_UNITS).tolist()
 
 
-def _part(mixture: Mixture, kept: Sequence[int]) -> Mixture:
-    return replace(mixture, shares=mixture.shares[kept], ratios=mixture.ratios[:, kept], counts=mixture.counts[:, kept])
+def _part(mixture: Mixture, tastes: Sequence[int]) -> Mixture:
+    return replace(
+        mixture, shares=mixture.shares[tastes], ratios=mixture.ratios[:, tastes], counts=mixture.counts[:, tastes]
+    )
 
 
 def _points(mixture: Mixture, votes: Votes, facts: ItemFacts) -> dict[str, list[int]]:
@@ -170,12 +172,12 @@ def _points(mixture: Mixture, votes: Votes, facts: ItemFacts) -> dict[str, list[
     rule = foretelling(vectors[teachers], mixture.ratios[teachers])
     if rule is None:
         return own
-    known = {votes.names[at] for at in enough}
-    others = [name for name in facts.texts if name not in known][: max(0, MOST_ITEMS - len(own))]
+    with_votes = {votes.names[at] for at in enough}
+    others = [name for name in facts.texts if name not in with_votes][: max(0, MOST_ITEMS - len(own))]
     for begin in range(0, len(others), AT_A_TIME):
         some = others[begin : begin + AT_A_TIME]
         vectors, has = facts.vectors(some)
-        own |= points_of([name for name, one in zip(some, has, strict=True) if one], rule.logs(vectors[has]))
+        own |= points_of([name for name, is_there in zip(some, has, strict=True) if is_there], rule.logs(vectors[has]))
     return own
 
 
@@ -205,7 +207,7 @@ def _with_moved(after: Published, before: Published | None, votes: Votes) -> Pub
         return after
     last = likeliest_names(before, votes)
     now = likeliest_names(after, votes, last)
-    moved = float(np.mean([one != other for one, other in zip(last, now, strict=True)])) if votes.units else 0.0
+    moved = float(np.mean([segment != other for segment, other in zip(now, last, strict=True)])) if votes.units else 0.0
     return after._replace(model=msgspec.structs.replace(after.model, moved=moved))
 
 
@@ -213,7 +215,7 @@ def likeliest_names(published: Published, votes: Votes, current: Sequence[str] =
     """The segment of each unit by the rule of `policy.segments.rule`, of those who are in `current`."""
     model = published.model
     rows = [published.points.get(name) for name in votes.names]
-    known = np.array([row is not None for row in rows], dtype=np.float32)
+    has_points = np.array([row is not None for row in rows], dtype=np.float32)
     points = np.array([row or [0] * len(model.names) for row in rows], dtype=np.float64).reshape(-1, len(model.names))
     sums = votes.matrix @ points + np.array(model.starts)
     if model.attribute in votes.values:
@@ -223,7 +225,7 @@ def likeliest_names(published: Published, votes: Votes, current: Sequence[str] =
         numbers = {name: at for at, name in enumerate(model.names)}
         held = np.array([numbers.get(name, -1) for name in current])
         sums[held >= 0, held[held >= 0]] += model.margin + 0.5
-    assigned = votes.matrix @ known > 0
+    assigned = votes.matrix @ has_points > 0
     return [model.names[at] if own else UNASSIGNED for at, own in zip(sums.argmax(axis=1), assigned, strict=True)]
 
 

@@ -93,7 +93,7 @@ def fit_from(
 def fit_anew(votes: Votes, size: int, rng: np.random.Generator) -> Mixture:
     """The best of some random starts, fitted to the end; the taste with most units is the first."""
     starts = (fit_from(votes, _random(votes, size, rng), START_ROUNDS) for _ in range(STARTS))
-    best = fit_from(votes, max(starts, key=lambda one: one.likelihood))
+    best = fit_from(votes, max(starts, key=lambda start: start.likelihood))
     order = np.argsort(-best.shares, kind="stable")
     return Mixture(best.shares[order], best.ratios[:, order], best.counts[:, order], best.likelihood)
 

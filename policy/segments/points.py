@@ -44,8 +44,8 @@ class Foretelling(NamedTuple):
 
     def logs(self, vectors: Vectors) -> Floats:
         """Logarithms of ratios of items with these vectors, float64[I, G]."""
-        found: Floats = self.trust * (vectors @ self.slopes + self.constant)
-        return found
+        logs: Floats = self.trust * (vectors @ self.slopes + self.constant)
+        return logs
 
 
 def foretelling(vectors: Vectors, ratios: Floats) -> Foretelling | None:
@@ -57,8 +57,8 @@ def foretelling(vectors: Vectors, ratios: Floats) -> Foretelling | None:
         return None
     trust = 0.0
     for own, other in ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2))):
-        found = _ridge(vectors[own], ratios[own], 1.0).logs(vectors[other])
-        trust += float((found * ratios[other]).sum() / max(1e-12, (found * found).sum())) / 2.0
+        logs = _ridge(vectors[own], ratios[own], 1.0).logs(vectors[other])
+        trust += float((logs * ratios[other]).sum() / max(1e-12, (logs * logs).sum())) / 2.0
     return _ridge(vectors, ratios, min(1.0, trust)) if trust > 0.0 else None
 
 

@@ -52,11 +52,11 @@ def segment_sums(model: SegmentModel, points: Items, items: Sequence[str], value
     `points` are those of the model's items, `items` what the visitor looked at, the newest last, and `value` is the
     visitor's value of the model's attribute.
     """
-    known = [points[item] for item in last_items(items, model.window) if item in points]
-    if not known:
+    own = [points[item] for item in last_items(items, model.window) if item in points]
+    if not own:
         return []
     of_value = model.values.get(value) or model.values.get(OTHER) or [0] * len(model.names)
-    columns = zip(model.names, model.starts, of_value, *known, strict=True)
+    columns = zip(model.names, model.starts, of_value, *own, strict=True)
     return [SegmentSum(name, sum(column)) for name, *column in columns]
 
 

@@ -39,8 +39,9 @@ class Votes:
     @cached_property
     def popularity(self) -> Floats:
         """The share of all votes that each item has, float64[M]; no item has none at all."""
-        counts = np.bincount(self.items, minlength=len(self.names)) + 0.5
-        return counts / counts.sum()
+        counts = np.bincount(self.items, minlength=len(self.names)).astype(np.float64) + 0.5
+        shares: Floats = counts / counts.sum()
+        return shares
 
     def some(self, units: Indices) -> Votes:
         """The votes of these units, with the same items."""
@@ -55,10 +56,10 @@ class Votes:
         """The votes of units with two and more, without the newest of each; and these, int32[N]."""
         several = self.some(np.flatnonzero(np.diff(self.starts) >= 2))
         ends = several.starts[1:] - 1
-        kept = np.ones(len(several.items), dtype=np.bool_)
-        kept[ends] = False
+        older = np.ones(len(several.items), dtype=np.bool_)
+        older[ends] = False
         starts = several.starts - np.arange(len(several.starts))
-        return Votes(self.names, starts, several.items[kept], several.values), several.items[ends]
+        return Votes(self.names, starts, several.items[older], several.values), several.items[ends]
 
 
 def votes_of(

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("pages.explain:explain", "Explain what a layout is made from."),
     "ask": ("pages.ask:ask", "Find the items that answer a question, ranked by what a segment clicks."),
     "rules": ("pages.rules:rules", "Check, publish and roll back the rules of pages."),
+    "segments": ("pages.segments:segments", "Show learned segments, and how they come about."),
     "layouts": ("pages.layouts:layouts", "Show published layouts."),
     "state": (
         "state.state:state",

@@ -9,6 +9,8 @@ in `static/`, served as they are: no build step, and nothing from elsewhere.
 - `layout_history`: the layouts of now and lately, and what a visitor saw change
 - `live_view`: what the console sees: topics that it follows, and the state in Redis
 - `monitor`: how the pipeline runs: events in, how far the state has come, workers, Redis
+- `rules_history`: all versions of all pages' rules, read once and then as they come
+- `title_search`: items of the catalog by words of their titles, as fast as somebody types
 - `uplift_lines`: the uplifts of a page over the last hour, small in memory
 - `views`: what each page of the console shows, as JSON
 - `web`: the console's server: its pages, and the content of each as JSON

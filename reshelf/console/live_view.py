@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 from reshelf.console.dead_letters import RecentDeadLetters
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
+from reshelf.console.rules_history import RulesHistory
+from reshelf.console.title_search import TitleSearch
 from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
 from schemas.codec import decode_key
@@ -90,6 +92,8 @@ class LiveView:
         self.layout_history = LayoutHistory()
         self.catalog = WatchedCatalog(self.layout_history)
         self.dead_letters = RecentDeadLetters(settings.kafka)
+        self.rules_history = RulesHistory(settings.kafka)
+        self.titles = TitleSearch()
         self.monitor = Monitor(settings, redis, self.layout_history)
         self.state: State | None = None
 
@@ -123,6 +127,7 @@ class LiveView:
             self.state.keep_pages(self.catalog.rules)
             await self.monitor.beat(self.state.reader, self.state.settings, self.catalog.rules)
         await asyncio.to_thread(self.dead_letters.read)
+        await asyncio.to_thread(self.rules_history.read)
 
     async def _state_of(self, namespace: str) -> State | None:
         try:
@@ -151,6 +156,7 @@ async def live_view(settings: Settings, failed: Callable[[BaseException], None])
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.aclose)
         stack.callback(view.dead_letters.close)
+        stack.callback(view.rules_history.close)
         stack.push_async_callback(follower.stop)
         retry = Retry()
         await retry.until_success(follower.start)

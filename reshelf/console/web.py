@@ -21,12 +21,13 @@ from aiohttp import web
 from reshelf.console.access_control import COOKIE, AccessControl
 from reshelf.console.live_view import LiveView, State, live_view
 from reshelf.console.views.arms import arms
+from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
-from reshelf.console.views.shop import shop
+from reshelf.console.views.shop import card, shop
 from reshelf.rules.topic import Overtaken
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
@@ -38,9 +39,12 @@ from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
 LONGEST = 64
 BODY_BYTES = 2_000_000
+ANSWER_S = 5.0
+"""A page is told after so long that Redis does not answer, rather than left to wait."""
 
 Answer = Callable[[web.Request], Awaitable[Any]]
 Write = Callable[[LiveView, Mapping[str, Any]], dict[str, Any]]
+AsyncWrite = Callable[[LiveView, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Console:
@@ -60,8 +64,10 @@ class Console:
         app.router.add_get("/static/{name}", _static)
         for name, answer in self._answers().items():
             app.router.add_get(f"/api/{name}", _handler(answer))
-        for name, write in (("check", checked), ("publish", published), ("roll-back", taken_back)):
-            app.router.add_post(f"/api/rules/{name}", self._written(write))
+        writes = {"check": checked, "draft": drafted, "publish": published, "roll-back": taken_back}
+        for name, write in writes.items():
+            app.router.add_post(f"/api/rules/{name}", self._written(_in_a_thread(write)))
+        app.router.add_post("/api/rules/preview", self._written(previewed))
         return app
 
     def _answers(self) -> Mapping[str, Answer]:
@@ -73,13 +79,14 @@ class Console:
             "pipeline": self._pipeline,
             "why": self._why,
             "rules": self._rules_content,
+            "items": self._items,
         }
 
-    def _written(self, write: Write) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _written(self, write: AsyncWrite) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             body = await _body(request)
             try:
-                return web.json_response(await asyncio.to_thread(write, self._view, body))
+                return web.json_response(await write(self._view, body))
             except Overtaken as error:
                 raise web.HTTPConflict(text=str(error)) from None
             except BadSettings as error:
@@ -130,6 +137,12 @@ class Console:
 
     async def _rules_content(self, request: web.Request) -> dict[str, Any]:
         return await asyncio.to_thread(rules_content, self._view, self._rules(request))
+
+    async def _items(self, request: web.Request) -> dict[str, Any]:
+        texts, query = self._view.catalog.texts, request.query.get("q", "")[:LONGEST]
+        names = await asyncio.to_thread(self._view.titles.find, query, texts)
+        candidates = self._view.catalog.candidates(self._rules(request).page)
+        return {"items": [card(name, texts.get(name)) | {"may": name in candidates.items} for name in names]}
 
     async def _pipeline(self, request: web.Request) -> dict[str, Any]:
         return pipeline(self._view, _now_ms())
@@ -182,12 +195,22 @@ async def _listen(runner: web.AppRunner, settings: ConsoleSettings) -> str:
     return f"http://{host}:{runner.addresses[0][1]}/"
 
 
+def _in_a_thread(write: Write) -> AsyncWrite:
+    async def written(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
+        return await asyncio.to_thread(write, view, body)
+
+    return written
+
+
 def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The answer as JSON; what the browser has already is not sent again."""
 
     async def handle(request: web.Request) -> web.Response:
         try:
-            content = await answer(request)
+            async with asyncio.timeout(ANSWER_S):
+                content = await answer(request)
+        except TimeoutError:
+            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=504)
         except ReshelfError as error:
             return web.json_response({"error": str(error)}, status=503)
         body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)

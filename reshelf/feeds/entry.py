@@ -13,6 +13,7 @@ from reshelf.feeds.values import plain, price
 from reshelf.topics.lines import Shop
 from schemas.messages.catalog import CatalogItem
 
+LONGEST_IMAGE = 2_048
 LONGEST = {"title": 256, "category": 256, "brand": 256, "description": 10_000}
 MOST_LABELS, LONGEST_LABEL = 64, 256
 
@@ -53,6 +54,16 @@ class Entry:
             return
         self.fields["margin"] = min(1.0, max(0.0, round(1.0 - read[0] / amount, 4)))
         self.report.map(source, "margin")
+
+    def image(self, source: str, value: str) -> None:
+        """Where the picture is; the first that is given, as an item has one."""
+        if self.fields.get("image"):
+            return
+        if len(value) > LONGEST_IMAGE:
+            self.report.change(f"{source} beyond {LONGEST_IMAGE:,} characters dropped")
+        elif value:
+            self.fields["image"] = value
+            self.report.map(source, "image")
 
     def put(self, source: str, target: str, value: Callable[[], Any]) -> None:
         """A field that `value` reads, unless it raises ValueError."""

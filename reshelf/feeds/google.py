@@ -17,12 +17,13 @@ from reshelf.feeds.xml import elements
 from reshelf.topics.lines import Shop
 
 ATTRIBUTES = (
-    "color", "size", "material", "pattern", "gender", "age_group", "condition", "item_group_id", "gtin", "mpn",
+    "color", "size", "material", "pattern", "gender", "age_group", "condition", "gtin", "mpn",
 )  # fmt: skip
 LABELS = tuple(f"custom_label_{number}" for number in range(5))
 MAPPED = {
     "id", "title", "description", "product_type", "google_product_category", "brand", "price", "sale_price",
     "sale_price_effective_date", "availability", "availability_date", "expiration_date", "cost_of_goods_sold",
+    "image_link", "item_group_id",
     *ATTRIBUTES, *LABELS,
 }  # fmt: skip
 
@@ -66,6 +67,9 @@ def _fill(entry: Entry, values: dict[str, str]) -> None:
     if "cost_of_goods_sold" in values:
         entry.cost("cost_of_goods_sold", values["cost_of_goods_sold"])
     _fill_availability(entry, values)
+    entry.image("image_link", values.get("image_link", ""))
+    if family := values.get("item_group_id"):
+        entry.put("item_group_id", "family", lambda: family)
     for name in LABELS:
         if name in values:
             entry.tags(name, [values[name]])

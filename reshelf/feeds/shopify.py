@@ -31,8 +31,10 @@ ALIASES = {
     "continue selling when out of stock": "variant inventory policy",
     "published on online store": "published",
     "inventory tracker": "variant inventory tracker",
+    "product image url": "image src",
 }
 """Names of columns in newer exports, and in those before 2025."""
+IMAGE = "image src"
 OF_PRODUCT = {"title", "body (html)", "vendor", "product category", "type", "tags", "published", "status"}
 TRACKER = "variant inventory tracker"
 """Empty: Shopify does not count what is in stock, and always sells it."""
@@ -49,6 +51,7 @@ JSON_NAMES = {
     "created": ("createdAt", "created_at"),
 }
 KNOWN = {"id", "handle", "tags", "variants", "publishedAt", "published_at", "priceRangeV2", "priceRange", "__parentId"}
+KNOWN |= {"featuredImage", "featuredMedia", "image", "images"}
 KNOWN |= {name for names in JSON_NAMES.values() for name in names}
 
 
@@ -76,6 +79,8 @@ def shopify_csv(file: BinaryIO, source: str, shop: Shop, report: FeedReport) -> 
             yield from _items(product, shop, report)
             product = Product(f"line {line}, handle {handle[:80]!r}", handle, {})
         product.values |= {name: value for name, value in named.items() if name in OF_PRODUCT}
+        if IMAGE in named and IMAGE not in product.values:
+            product.values[IMAGE] = named.pop(IMAGE)
         variant = {name: value for name, value in named.items() if name in OF_VARIANT}
         if not tracked:
             variant.pop("variant inventory qty", None)
@@ -127,6 +132,8 @@ def _product(content: Mapping[str, Any], where: str, report: FeedReport) -> Prod
     product = Product(f"{where}, {identity[:80]!r}", identity, values, parent=str(content.get("id", "")))
     tags = content.get("tags")
     values["tags"] = ",".join(map(str, tags)) if isinstance(tags, list) else str(tags or "")
+    if image := _image(content):
+        values[IMAGE] = image
     published = next((name for name in ("publishedAt", "published_at") if name in content), "")
     values["published"] = "" if not published else "true" if content[published] else "false"
     lowest = _at(content, "priceRangeV2", "minVariantPrice") or _at(content, "priceRange", "minVariantPrice")
@@ -143,6 +150,9 @@ def _product(content: Mapping[str, Any], where: str, report: FeedReport) -> Prod
 
 
 def _add_variant(product: Product, content: Mapping[str, Any], report: FeedReport) -> None:
+    if "/ProductImage/" in str(content.get("id", "")) and IMAGE not in product.values and _image({"image": content}):
+        product.values[IMAGE] = _image({"image": content})
+        return
     if "price" not in content:
         report.drop("lines of a product that are no variants")
         return
@@ -164,6 +174,15 @@ def _at(content: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _image(content: Mapping[str, Any]) -> str:
+    """The URL of the picture that stands for the product: the one that is featured, else its first."""
+    listed = content.get("images")
+    several = listed if isinstance(listed, list) else list(_nodes(listed))
+    featured = [content.get("featuredImage"), _at(content, "featuredMedia", "preview", "image"), content.get("image")]
+    urls = (one.get(name) for one in (*featured, *several) if isinstance(one, dict) for name in ("url", "src"))
+    return next((str(url) for url in urls if url), "")
+
+
 def _nodes(content: Any) -> Iterator[Any]:
     """The nodes of a GraphQL connection."""
     if isinstance(content, dict):
@@ -179,6 +198,8 @@ def _items(product: Product | None, shop: Shop, report: FeedReport) -> Iterator[
     for column, target in TEXTS.items():
         if column in values:
             entry.text(column, target, values[column])
+    if values.get(IMAGE):
+        entry.image(IMAGE, values[IMAGE])
     if "product category" in values:
         entry.text("product category", "category", values["product category"])
     if values.get("tags"):

@@ -17,6 +17,7 @@
 - `prices`: what rules cost or earn, before they are published
 - `report`: one page of HTML that says how experiments, posteriors and policies stand; it needs
   nothing else to open
+- `segments`: learned segments for people and scripts
 - `shelves`: why a shelf stands where it stands
 - `search`: questions to items: which are nearest by meaning, and of these, what a segment clicks
 """

@@ -68,7 +68,9 @@ def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.Ap
         case "fitter":
             from streams.fitter.app import fitter_app
 
-            return lambda s: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter, zone=s.shop.zone)
+            return lambda s: fitter_app(
+                s.kafka, s.redis, s.fold, s.layouts, s.fitter, zone=s.shop.zone, segments=s.segments
+            )
         case _:
             from streams.layouts.app import layouts_app
 

@@ -1,9 +1,12 @@
 """Merchandisers' rules: from a file to the topic, with a history of who changed what, when and why.
 
 - `bounds`: how large and how deep a YAML text may be: told before anything is built of it
+- `edits`: edits of a page's file, one after the other: what a merchandiser does on the page, as the
+  text that is published
 - `file`: a file of pages and their rules: YAML (or JSON), one page or a list of pages, checked
   with line and reason
 - `lint`: what a page asks for that the catalog does not have: perhaps not yet, perhaps mistyped
+- `marks`: what rules make of one item in one slot, as people are told beside it
 - `topic`: rules on their topics: the newest of each page, all versions of one, and publishing
   another
 """

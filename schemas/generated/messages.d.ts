@@ -275,6 +275,10 @@ export interface CatalogItem {
   available_until?: number;
   /** Items that go with this one. */
   complements?: string[];
+  /** Where the item's picture is: an http or https URL, or a path below pictures.folder. */
+  image?: string;
+  /** What variants of one product have in common, such as their parent; or none. */
+  family?: string;
 }
 
 /**

@@ -6,6 +6,8 @@
 - `pages`: pages as merchandisers declare them
 - `parameters`: what was fitted for a page
 - `layouts`: layouts, and requests for them
+- `segments`: segments that were learned from what visitors looked at: how a visitor's segment follows from their
+  items
 
 Compatibility: fields are only ever added, always with a default, and a field
 never changes its meaning.  Readers ignore fields that they do not know.

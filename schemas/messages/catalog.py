@@ -9,9 +9,11 @@ from msgspec import Meta, Struct
 from schemas.messages.fields import (
     Amount,
     Currency,
+    Family,
     Item,
     Label,
     Millis,
+    Picture,
     Share,
     Text,
 )
@@ -35,6 +37,8 @@ class CatalogItem(Struct, frozen=True):
     available_from: Annotated[Millis, Meta(description="May be shown from then on; 0: always.")] = 0
     available_until: Annotated[Millis, Meta(description="May be shown until then; 0: for ever.")] = 0
     complements: Annotated[list[Item], Meta(max_length=64, description="Items that go with this one.")] = []
+    image: Picture = ""
+    family: Family = ""
 
 
 class CatalogEmbedding(Struct, frozen=True):

@@ -182,3 +182,12 @@ Text = Annotated[str, Meta(max_length=10_000)]
 
 
 Label = Annotated[str, Meta(max_length=256)]
+
+
+Picture = Annotated[
+    str,
+    Meta(
+        max_length=2_048,
+        description="Where the item's picture is: an http or https URL, or a path below pictures.folder.",
+    ),
+]

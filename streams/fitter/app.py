@@ -18,20 +18,29 @@ from schemas.errors import BadRecord, StateAttention
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements, Sponsored
-from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
+from schemas.topics import (
+    CATALOG_EMBEDDINGS,
+    CATALOG_ITEMS,
+    PAGE_RULES,
+    POLICY_PARAMETERS,
+    SEGMENTS,
+    SEGMENTS_HISTORY,
+)
 from streams.catalog.follower import Follower
 from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.fitter.due import FitRule, basis_of
 from streams.fitter.page import PageState, fit, items_of, start_of
 from streams.fitter.purchases import PurchaseReader
+from streams.fitter.segments.fitter import SegmentFitter, TitledCatalog
+from streams.fitter.segments.reader import UnitReader
 from streams.fitter.view_reader import ViewReader
 from streams.fitter.visits import VisitFitter
 from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import TopicPartition
 from streams.metrics import REGISTRY, Registry
-from streams.page_settings import FitterSettings, LayoutSettings
+from streams.page_settings import FitterSettings, LayoutSettings, SegmentSettings
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.arrays.parts import parts_of
@@ -125,6 +134,10 @@ class Fitter:
         if records:
             await self._retry.until_success(lambda: self._log_producer.publish(records))
             self._metrics.add("reshelf_fits_total", "withdrawn", by=len(records))
+
+    def owns_segments(self) -> bool:
+        """Whether segments are this worker's to fit: those of all pages are fitted by one."""
+        return 0 in self._owned
 
     def _is_owned(self, page: str) -> bool:
         return partition_of(encode_key(PAGE_RULES, page), self.partitions) in self._owned
@@ -232,6 +245,7 @@ def fitter_app(
     on_error: Callable[[Exception], None] = end_process,
     metrics: Registry = REGISTRY,
     zone: tzinfo = UTC,
+    segments: SegmentSettings | None = None,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the fitter's app in the event loop that will run it.
 
@@ -241,8 +255,10 @@ def fitter_app(
     """
 
     async def make() -> faust.App:
-        async with open_worker(kafka, redis, fold, (POLICY_PARAMETERS,)) as worker:
-            retry, catalog = Retry(), CatalogView()
+        learned = segments if segments and segments.learned else None
+        outputs = (POLICY_PARAMETERS, SEGMENTS, SEGMENTS_HISTORY) if learned else (POLICY_PARAMETERS,)
+        async with open_worker(kafka, redis, fold, outputs) as worker:
+            retry, catalog = Retry(), TitledCatalog() if learned else CatalogView()
             memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics, lambda: memory_of(catalog.items))
             state = StateReader(worker.redis, worker.manifest, memory=memory)
             purchases, views = PurchaseReader(kafka, fold), ViewReader(kafka, fold, settings.sample_views)
@@ -259,7 +275,13 @@ def fitter_app(
             await retry.until_success(follower.start)
             await retry.until_success(follower.catch_up)
             fitter.partitions = follower.partitions[PAGE_RULES.name]
-            tasks = follower.follow, fitter.follow_purchases, fitter.follow_views, fitter.fit_pages
+            tasks = [follower.follow, fitter.follow_purchases, fitter.follow_views, fitter.fit_pages]
+            if learned and isinstance(catalog, TitledCatalog):
+                units = UnitReader(kafka, fold, learned)
+                worker.opened.push_async_callback(units.close)
+                tastes = SegmentFitter(kafka, learned, catalog, units, worker.log_producer, metrics)
+                tastes.owns = fitter.owns_segments
+                tasks += [tastes.follow, tastes.fit]
             return worker.build_app(
                 "fitter", fitter, (PAGE_RULES,), fitter.hear, lambda: [task() for task in tasks], "Fitting", on_error
             )

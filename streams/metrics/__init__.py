@@ -6,6 +6,7 @@
 - `processes`: the metrics that say of a process whether it lives and what it uses
 - `registry`: the values of one process; to count costs some microseconds: count by batch, never by
   event
+- `segments`: the metrics of learned segments
 - `services`: the metrics of what runs beside the stream workers: encoder, console and edge
 - `sources`: the metrics that say of those who send events, and of the brokers, what their clocks and
   partitioners do

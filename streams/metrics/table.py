@@ -9,6 +9,7 @@ from __future__ import annotations
 from streams.metrics.layouts import LAYOUTS
 from streams.metrics.metric import AGES, SECONDS, Metric
 from streams.metrics.processes import PROCESSES
+from streams.metrics.segments import SEGMENTS
 from streams.metrics.services import SERVICES
 from streams.metrics.sources import SOURCES
 from streams.metrics.windows import WINDOWS
@@ -223,6 +224,7 @@ _ALL = (
         "Long compared with fitter.interval_s: raise that, or start a second fitter.",
         SECONDS,
     ),
+    *SEGMENTS,
     *LAYOUTS,
     Metric(
         "reshelf_invalid_records_total",

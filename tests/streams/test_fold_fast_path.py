@@ -410,7 +410,7 @@ ODD_CONTEXTS = [
     '["a"]',
     '{"a": "%s"}' % ("v" * 65),
     '{"%s": "x"}' % ("n" * 33),
-    "{%s}" % ", ".join(f'"n{at}": "x"' for at in range(9)),
+    json.dumps({f"n{at}": "x" for at in range(9)}),
     '{"a": "x"}, "context": {"a": "y"}',
 ]
 

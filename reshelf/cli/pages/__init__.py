@@ -4,4 +4,5 @@
 - `explain`: `reshelf explain`: what a layout is made from
 - `layouts`: `reshelf layouts`: the layouts that renderers read
 - `rules`: `reshelf rules`: the rules of pages
+- `segments`: `reshelf segments`: segments that were learned from what visitors looked at
 """

@@ -2,6 +2,8 @@
 
 - `arms`: what is believed of each arm of a page, in columns: a thousand arms are sent twice a
   second
+- `drafts`: drafts of a page's rules, which live in the browser: as a text, checked, and priced before
+  they are published
 - `experiment`: learned layouts against the holdout, as a page shows it
 - `explanation`: why an item stands in a slot, as a page shows it
 - `metrics`: what the console exposes to Prometheus: how log, state, workers and Redis look from beside

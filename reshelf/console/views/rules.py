@@ -6,6 +6,8 @@ import difflib
 import time
 from collections.abc import Mapping
 from datetime import tzinfo
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -16,32 +18,45 @@ from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
+from schemas.rules import Pin
 
 SHORTEST = 2
+TITLES = 20
+"""Items of one rule that are told by their titles."""
 SIGNED = {"author": "your name", "reason": "a reason"}
 
 
 def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
-    """What is in force for a page, as a text to edit, and its history, newest first; reads the topics to their ends."""
-    history = topic.history(view.settings.kafka, page.page)
+    """What is in force for a page, as a text to edit, and its history, newest first."""
+    history, zone = view.rules_history.versions(page), view.settings.shop.zone
     return {
         "page": page.page,
         "version": page.version,
-        "text": _text(page, view.settings.shop.zone),
+        "text": page_text(page, zone),
         "time_zone": view.settings.shop.time_zone,
         "rules": msgspec.to_builtins(page.rules),
+        "titles": titles(view, page),
         "segments": sorted(view.catalog.segments.get(page.page, ())),
         "history": [
-            _version(history[at], history[at - 1] if at else None, view.settings.shop.zone)
-            for at in reversed(range(len(history)))
+            view.rules_history.row(rules, before, partial(_version, rules, before, zone))
+            for before, rules in reversed(list(pairwise([None, *history])))
+            if rules is not None
         ],
     }
+
+
+def titles(view: LiveView, page: PageRules) -> dict[str, str]:
+    """What people call the items that rules name."""
+    matches = [match for rule in page.rules if (match := getattr(rule, "match", None))]
+    named = [rule.item for rule in page.rules if isinstance(rule, Pin)]
+    named += [item for match in matches for item in match.items[:TITLES]]
+    return {item: view.catalog.texts[item].title for item in named if item in view.catalog.texts}
 
 
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
     zone = view.settings.shop.zone
-    pages, wrong = check(_string(body, "text"), zone)
+    pages, wrong = check(text_of(body, "text"), zone)
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
         "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page, zone)],
@@ -52,11 +67,11 @@ def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
     author, reason = _signed(body, "author", "reason")
-    pages = read(_string(body, "text"), "the text", view.settings.shop.zone)
+    pages = read(text_of(body, "text"), "the text", view.settings.shop.zone)
     version = body.get("version")
     # Of other pages that the text names nobody saw what is in force: only new ones are published.
     base = dict.fromkeys((page.page for page in pages), 0)
-    base[_string(body, "page")] = version if isinstance(version, int) else 0
+    base[text_of(body, "page")] = version if isinstance(version, int) else 0
     versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms(), base)
     return {"published": [{"page": page.page, "version": page.version} for page in versions]}
 
@@ -75,14 +90,14 @@ def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
     """Who and why; raises BadSettings where one that is needed is missing."""
-    said = {name: _string(body, name).strip()[:256] for name in ("author", "reason")}
+    said = {name: text_of(body, name).strip()[:256] for name in ("author", "reason")}
     for name in needed:
         if len(said[name]) < SHORTEST:
             raise BadSettings(f"expected {SIGNED[name]} for the history, got {said[name]!r}")
     return said["author"], said["reason"]
 
 
-def _string(body: Mapping[str, Any], name: str) -> str:
+def text_of(body: Mapping[str, Any], name: str) -> str:
     """A text of the body, empty where there is none; raises BadSettings for what is no text."""
     text = body.get(name, "")
     if not isinstance(text, str):
@@ -92,11 +107,11 @@ def _string(body: Mapping[str, Any], name: str) -> str:
 
 def _changes(declared: Mapping[str, PageRules], page: PageRules, zone: tzinfo) -> list[str]:
     """The lines that come and go, with what stands around them."""
-    before = _text(declared[page.page], zone).splitlines() if page.page in declared else []
-    return list(difflib.unified_diff(before, _text(page, zone).splitlines(), lineterm="", n=1))[2:]
+    before = page_text(declared[page.page], zone).splitlines() if page.page in declared else []
+    return list(difflib.unified_diff(before, page_text(page, zone).splitlines(), lineterm="", n=1))[2:]
 
 
-def _text(page: PageRules, zone: tzinfo) -> str:
+def page_text(page: PageRules, zone: tzinfo) -> str:
     """The page as a file of this one page, which is a list in `written`."""
     return "".join(line[2:] for line in written([page], zone).splitlines(keepends=True))
 

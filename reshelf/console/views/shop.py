@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from policy.assignment import choose
 from reshelf.console.live_view import LiveView
 from reshelf.inspect.layout_store import StoredLayout
+from reshelf.rules.marks import marks, rules_of
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.fields import BASELINE, FALLBACK
 from schemas.messages.layouts import Layout, LayoutShelf
@@ -29,11 +30,12 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
     layout = stored.layout()
     variant, slate, standing = choose(layout, unit)
     rules = view.catalog.rules.get(page)
-    rows = list(_rows(rules, layout, standing)) if rules else []
+    rows = list(rows_of(rules, layout, standing)) if rules else []
     slots = [slot for row in rows for slot in row["slots"]] or (rules.slots if rules else list(slate))
     return content | {
         "variant": variant,
         "variants": len(layout.slates),
+        "rules_version": layout.rules_version,
         "holdout": variant == BASELINE,
         "version": layout.version,
         "produced_at": layout.produced_at,
@@ -43,12 +45,12 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
         "relaxed": layout.relaxed,
         "guard_rail": layout.guard_rail,
         "rows": rows,
-        "slots": [_slot(view, layout, slot, slate.get(slot, "")) for slot in slots],
+        "slots": _slots(view, rules, layout, [(slot, slate.get(slot, "")) for slot in slots], now_ms),
         "changes": list(_changes(view, key, unit)),
     }
 
 
-def _rows(rules: PageRules, layout: Layout, standing: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def rows_of(rules: PageRules, layout: Layout, standing: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The rows of a page with shelves in rendered order, each with its shelf; rows without one are left out."""
     titles, shares = layout.shelves or {}, layout.row_propensities or {}
     for row in rules.rows or ():
@@ -86,6 +88,18 @@ def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
         "currency": entry.currency,
         "brand": entry.brand,
     }
+
+
+def _slots(
+    view: LiveView, rules: PageRules | None, layout: Layout, places: Sequence[tuple[str, str]], now_ms: int
+) -> list[dict[str, Any]]:
+    """Cards in slots, each with the rules that bear on it."""
+    those = rules_of(rules, layout.segment, now_ms) if rules else []
+    marked = marks(those, places, view.catalog.items, layout.relaxed, now_ms)
+    return [
+        _slot(view, layout, slot, item) | {"marks": [mark._asdict() for mark in of_slot]}
+        for (slot, item), of_slot in zip(places, marked, strict=True)
+    ]
 
 
 def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any]:

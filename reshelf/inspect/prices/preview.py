@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from policy.experiments.sequence import VIEWS
+from policy.pages.messages import offers
 from policy.prices.earnings import Earnings
 from reshelf.inspect.experiment import whole_buckets
 from reshelf.inspect.explain import declared
@@ -68,24 +70,44 @@ def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms
     Raises `ReshelfError` where the page is not declared, or a segment has no counts, or the page has shelves on
     one side alone.
     """
-    catalog = read_catalog(settings.kafka)
+    return price_pages(settings, page_pair(read_catalog(settings.kafka), rules, settings), segments, at_ms)
+
+
+class PagePair(NamedTuple):
+    """A page as it is and as it would be; `fell_back` says why it shows its baseline to all, where it does."""
+
+    before: Page
+    after: Page
+    fell_back: str
+
+
+def page_pair(catalog: CatalogView, rules: PageRules, settings: Settings) -> PagePair:
+    """A page as declared and under other rules.
+
+    Raises `ReshelfError` where the page is not declared, or has shelves on one side alone.
+    """
     in_force = declared(catalog, rules.page)
     _require_same_form(rules, in_force)
+    before = catalog.page(rules.page)
+    after = replace(before, rules=rules) if offers(rules) == offers(in_force) else _with_rules(settings, rules)
+    return PagePair(before, after, fallen(catalog.published, settings.experiment).get(rules.page, ""))
+
+
+def price_pages(settings: Settings, pair: PagePair, segments: Sequence[str], at_ms: int) -> Preview:
+    """Price a page under other rules from live state; raises `ReshelfError` where a segment has no counts."""
+    rules = pair.after.rules
     counted = asyncio.run(_read(settings, rules.page, segments))
     total = sum(counted.impressions.values())
     shares = {
         name: counted.impressions[name] / total if total else 1.0 / len(counted.states) for name in counted.states
     }
-    fell_back = fallen(catalog.published, settings.experiment).get(rules.page, "")
-    before = catalog.page(rules.page)
-    after = _with_rules(catalog, rules)
     those = [
-        Circumstances(name, state, settings.layouts, at_ms, counted.slot_clicks, fell_back)
+        Circumstances(name, state, settings.layouts, at_ms, counted.slot_clicks, pair.fell_back)
         for name, state in counted.states.items()
     ]
-    prices = {each.segment: priced(before, after, each) for each in those}
+    prices = {each.segment: priced(pair.before, pair.after, each) for each in those}
     left_out = len(counted.impressions) - len(counted.states)
-    return Preview(rules, in_force.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
+    return Preview(rules, pair.before.rules.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
 
 
 def _require_same_form(rules: PageRules, in_force: PageRules) -> None:
@@ -97,8 +119,9 @@ def _require_same_form(rules: PageRules, in_force: PageRules) -> None:
         )
 
 
-def _with_rules(catalog: CatalogView, rules: PageRules) -> Page:
-    """The page as it would be."""
+def _with_rules(settings: Settings, rules: PageRules) -> Page:
+    """The page as it would be with other candidates, which only a catalog that takes the rules over can say."""
+    catalog = read_catalog(settings.kafka)
     key = encode_key(PAGE_RULES, rules.page)
     catalog.take(PAGE_RULES, 0, [Logged(0, 0, key, encode(rules))])
     return catalog.page(rules.page)

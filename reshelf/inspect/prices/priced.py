@@ -58,7 +58,7 @@ class Price(NamedTuple):
 
     `before` is what the slates of now bring, `change` what those of the rules bring more, `rules` what each of
     these brings more than without it.  `looks_before` and `looks_after` say how often items are looked at in
-    a page view, `relaxed` what could not hold.
+    a page view, `relaxed` what could not hold.  `layouts` are those of the epoch of now, as it is and as it would be.
     """
 
     before: Earnings
@@ -67,12 +67,14 @@ class Price(NamedTuple):
     looks_before: Mapping[str, float]
     looks_after: Mapping[str, float]
     relaxed: Sequence[str]
+    layouts: tuple[Layout, Layout]
 
 
 def priced(before: Page, after: Page, those: Circumstances) -> Price:
     """The price of the rules of one page against those of another; of all that are in force for the segment then."""
     now, then = _Slates(before, those), _Slates(after, those)
-    own, layouts = now.places(now.layouts(before)), then.layouts(after)
+    standing, layouts = now.layouts(before), then.layouts(after)
+    own = now.places(standing)
     new = then.places(layouts)
     brought, would_bring = now.draws.earnings(own), then.draws.earnings(new)
 
@@ -90,6 +92,7 @@ def priced(before: Page, after: Page, those: Circumstances) -> Price:
         looks(own, now.draws.looks.curve),
         looks(new, then.draws.looks.curve),
         list(dict.fromkeys(text for layout in layouts for text in layout.relaxed)),
+        (standing[0], layouts[0]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from streams.kafka.producer import OutgoingRecord
 PART_BYTES = 400_000
 """Items of about so many bytes are in one record: brokers take 1 MB unless they are set otherwise."""
 
-Points = Mapping[str, list[int]]
+Points = Mapping[str, Sequence[int]]
 
 
 def parts_of(items: Points, most_bytes: int = PART_BYTES) -> Iterator[dict[str, list[int]]]:
@@ -26,7 +26,7 @@ def parts_of(items: Points, most_bytes: int = PART_BYTES) -> Iterator[dict[str, 
         if part and size + own > most_bytes:
             yield part
             part, size = {}, 0
-        part[item] = points
+        part[item] = list(points)
         size += own
     if part:
         yield part
@@ -41,7 +41,8 @@ def records_of(model: SegmentModel, items: Points, parts_before: int) -> list[Ou
     model = msgspec.structs.replace(model, parts=len(parts))
     contents = [SegmentItems(model.version, number, part) for number, part in enumerate(parts)]
     records = [
-        OutgoingRecord(SEGMENTS.name, encode_key(SEGMENTS, f"{ITEMS_KEY}/{one.part}"), encode(one)) for one in contents
+        OutgoingRecord(SEGMENTS.name, encode_key(SEGMENTS, f"{ITEMS_KEY}/{content.part}"), encode(content))
+        for content in contents
     ]
     key, value = encode_key(SEGMENTS, MODEL_KEY), encode(model)
     records += [OutgoingRecord(SEGMENTS.name, key, value), OutgoingRecord(SEGMENTS_HISTORY.name, key, value)]

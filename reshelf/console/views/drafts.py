@@ -1,0 +1,110 @@
+"""Drafts of a page's rules, which live in the browser: as a text, checked, and priced before they are published."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from policy.assignment import choose
+from policy.defaults import LEVEL
+from reshelf.console.live_view import LiveView
+from reshelf.console.views.rules import checked, page_text, text_of, titles
+from reshelf.console.views.shop import card, rows_of
+from reshelf.inspect.prices.preview import PagePair, Preview, page_pair, price_pages
+from reshelf.inspect.prices.words import as_json
+from reshelf.rules.edits import edited, edits_of
+from reshelf.rules.file import check, read
+from schemas.errors import BadSettings
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.page import Page
+
+MOVED = 8
+"""Items that a preview names of those that are seen more, and of those that are seen less."""
+
+
+def drafted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The text of `page` with `edits` made on `text` (empty: what is in force), and what is wrong with it."""
+    text, name = _draft(view, body), text_of(body, "page")
+    pages, _ = check(text, view.settings.shop.zone)
+    page = next((each for each in pages if each.page == name), None)
+    return {
+        "text": text,
+        **checked(view, {"text": text}),
+        "rules": msgspec.to_builtins(page.rules) if page else [],
+        "titles": titles(view, page) if page else {},
+    }
+
+
+async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a draft is expected to change, as `reshelf rules preview` says it, with the page as `unit` would see it."""
+    segment, unit = text_of(body, "segment"), text_of(body, "unit") or "visitor-1"
+    at_ms = time.time_ns() // 1_000_000
+    rules = await asyncio.to_thread(_rules, view, body)
+    pair = page_pair(view.catalog, rules, view.settings)
+    private = PagePair(_private(pair.before), _private(pair.after), pair.fell_back)
+    preview = await asyncio.to_thread(price_pages, view.settings, private, (), at_ms)
+    return as_json(preview, LEVEL) | {
+        "sides": _sides(view, preview, pair, segment, unit),
+        "moved": {name: list(_moved(view, price.looks_before, price.looks_after)) for name, price in
+                  preview.prices.items()},
+    }  # fmt: skip
+
+
+def _rules(view: LiveView, body: Mapping[str, Any]) -> PageRules:
+    pages = read(_draft(view, body), "the draft", view.settings.shop.zone)
+    name = text_of(body, "page")
+    page = next((each for each in pages if each.page == name), None)
+    if page is None:
+        raise BadSettings(f"expected a draft of page {name!r}, got {', '.join(each.page for each in pages)}")
+    return page
+
+
+def _draft(view: LiveView, body: Mapping[str, Any]) -> str:
+    """The text of a draft: that of the browser, or of what is in force, with edits made on it."""
+    text, page = text_of(body, "text"), text_of(body, "page")
+    if not text:
+        rules = view.catalog.rules.get(page)
+        if rules is None:
+            raise BadSettings(f"no page {page!r} is declared")
+        text = page_text(rules, view.settings.shop.zone)
+    return edited(text, edits_of(body.get("edits", [])))
+
+
+def _private(page: Page) -> Page:
+    """A page that shares nothing that changes with what the console does meanwhile."""
+    candidates = CandidateSet(page.candidates.items, page.candidates.by_shelf)
+    return replace(page, candidates=candidates, items=dict(page.items))
+
+
+def _sides(view: LiveView, preview: Preview, pair: PagePair, segment: str, unit: str) -> dict[str, Any]:
+    """The page now and after, for one visitor of a segment; of the most seen one where that was not priced."""
+    shown = segment if segment in preview.prices else max(preview.prices, key=lambda name: preview.shares[name])
+    price = preview.prices[shown]
+    return {
+        "segment": shown,
+        "now": _side(view, pair.before.rules, price.layouts[0], unit),
+        "after": _side(view, pair.after.rules, price.layouts[1], unit),
+    }
+
+
+def _side(view: LiveView, rules: PageRules, layout: Layout, unit: str) -> dict[str, Any]:
+    _, slate, standing = choose(layout, unit)
+    rows = list(rows_of(rules, layout, standing))
+    slots = [slot for row in rows for slot in row["slots"]] or rules.slots
+    return {"rows": rows, "slots": [card(item := slate.get(slot, ""), view.catalog.texts.get(item)) for slot in slots]}
+
+
+def _moved(view: LiveView, before: Mapping[str, float], after: Mapping[str, float]) -> Iterable[dict[str, Any]]:
+    """Items whose looks of a page view change most, the largest gains first, then the largest losses."""
+    items = dict.fromkeys([*before, *after])
+    change = {item: after.get(item, 0.0) - before.get(item, 0.0) for item in items}
+    ordered = sorted((item for item in items if abs(change[item]) > 1e-4), key=lambda item: -change[item])
+    for item in dict.fromkeys([*ordered[:MOVED], *ordered[-MOVED:]]):
+        yield card(item, view.catalog.texts.get(item)) | {"looks": change[item]}

@@ -1,0 +1,63 @@
+"""What rules make of one item in one slot, as people are told beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from policy.items import ItemFacts
+from policy.rules.compiled import in_force
+from policy.rules.matching import about
+from schemas.messages.pages import PageRules
+from schemas.rules import Boost, Exposure, Match, Pin, Placement, Rule, Sponsored, kind_of
+
+
+class Mark(NamedTuple):
+    """A rule that bears on an item: its kind and name, when it ends (milliseconds), whether it holds everywhere.
+
+    `factor` is that of a boost, 1 elsewhere.
+    """
+
+    kind: str
+    name: str
+    ends_at: int
+    factor: float
+    relaxed: bool
+
+
+def rules_of(rules: PageRules, segment: str, now_ms: int) -> list[Rule]:
+    """Those of a page's rules that are in force for a segment at a time."""
+    return [rule for rule in rules.rules if in_force(rule, segment, now_ms)]
+
+
+def marks(
+    rules: Sequence[Rule],
+    places: Sequence[tuple[str, str]],
+    catalog: Mapping[str, ItemFacts],
+    relaxed: Sequence[str],
+    now_ms: int,
+) -> list[list[Mark]]:
+    """The marks of items in slots, given as pairs of slot and item, by rules that are in force.
+
+    `relaxed` is that of the layout: each text begins with kind and name of a rule that could not hold everywhere.
+    """
+    items = [item for _, item in places]
+    listed: list[list[Mark]] = [[] for _ in places]
+    for rule in rules:
+        for at in _concerned(rule, places, items, catalog, now_ms):
+            gave_way = any(text.startswith(f"{kind_of(type(rule))} {rule.name}:") for text in relaxed)
+            factor = rule.factor if isinstance(rule, Boost) else 1.0
+            listed[at].append(Mark(kind_of(type(rule)), rule.name, rule.ends_at, factor, gave_way))
+    return listed
+
+
+def _concerned(
+    rule: Rule, places: Sequence[tuple[str, str]], items: list[str], catalog: Mapping[str, ItemFacts], now_ms: int
+) -> Iterator[int]:
+    """Which of the places a rule bears on; a pin on its item, wherever that stands."""
+    if isinstance(rule, Pin):
+        yield from (at for at, (_, item) in enumerate(places) if item == rule.item)
+    elif isinstance(rule, Boost | Exposure | Placement | Sponsored) and rule.match != Match():
+        for at, fits in enumerate(about(rule.match, items, catalog, now_ms).tolist()):
+            if fits and (not isinstance(rule, Sponsored) or places[at][0] == rule.slot):
+                yield at

@@ -1,0 +1,67 @@
+"""The metrics of learned segments."""
+
+from __future__ import annotations
+
+from streams.metrics.metric import SECONDS, Metric
+
+SEGMENTS = (
+    Metric(
+        "reshelf_segment_fits_total",
+        "counter",
+        "fitter",
+        ("result",),
+        "How often segments were to be fitted: fitted, no_segments as none foretell anything for certain, few_units as "
+        "the sample holds too few visitors, which is looked at again within seconds, or failed.",
+        "Failed: its log says why, and the segments stay as they are. Only few_units: visitors' events lack views, or "
+        "lower segments.min_units.",
+    ),
+    Metric(
+        "reshelf_segment_fit_seconds",
+        "histogram",
+        "fitter",
+        (),
+        "Time to fit segments to the sample.",
+        "Minutes: lower segments.sample_units.",
+        SECONDS,
+    ),
+    Metric(
+        "reshelf_segment_sample_units",
+        "gauge",
+        "fitter",
+        ("kind",),
+        "Visitors of the sample: learned_from, refused as they did not agree, and robot as they look at too much.",
+        "Learned_from falls: views or clicks are missing from the log.",
+    ),
+    Metric(
+        "reshelf_segments",
+        "gauge",
+        "fitter",
+        (),
+        "Segments of the newest model.",
+        "0: tastes foretell nothing for certain; pages do without segments.",
+    ),
+    Metric(
+        "reshelf_segment_items",
+        "gauge",
+        "fitter",
+        (),
+        "Items of the newest model that lead to a segment.",
+        "Few: most of what visitors look at is not in the catalog, or barred, or fewer than 5 of them looked at it.",
+    ),
+    Metric(
+        "reshelf_segment_gain",
+        "gauge",
+        "fitter",
+        (),
+        "By how much segments raise the logarithm of the likelihood of an item that was held out.",
+        "Near 0: segments hardly tell visitors apart.",
+    ),
+    Metric(
+        "reshelf_segment_moved_ratio",
+        "gauge",
+        "fitter",
+        (),
+        "Share of the sample that the newest model moved to another segment.",
+        "Above 0.1 again and again: raise segments.sample_units; 1 once: a new generation began.",
+    ),
+)

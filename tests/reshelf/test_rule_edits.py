@@ -1,0 +1,132 @@
+"""What merchandisers do on a page, as text; what rules make of items in slots; titles that are looked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reshelf.console.title_search import FRESH_S, MOST, TitleSearch
+from reshelf.rules.edits import Drop, Edit, PinShelf, Put, edited, edits_of
+from reshelf.rules.file import read, written
+from reshelf.rules.marks import marks, rules_of
+from schemas.errors import BadSettings
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
+from schemas.rules import Boost, Match, Pin
+
+PAGE = written([PageRules("home", 0, ["a", "b"], rules=[Boost(name="soft", match=Match(brands=["X"]), factor=2.0)])])
+TEXT = "".join(line[2:] for line in PAGE.splitlines(keepends=True))
+SHELVES = "page: home\nshelves: [{name: new, pinned: top}, {name: best}]\nrows: [{name: top, columns: 2}]\n"
+
+
+def pin(name: str, item: str = "i1", slot: str = "a") -> dict[str, Any]:
+    return {"kind": "pin", "name": name, "item": item, "slot": slot}
+
+
+def rules_in(text: str) -> list[dict[str, Any]]:
+    """The rules of a text of one page."""
+    rules: list[dict[str, Any]] = yaml.safe_load(text).get("rules", [])
+    return rules
+
+
+EDITS = st.lists(
+    st.one_of(
+        st.builds(lambda name, item: Put(pin(name, item)), st.sampled_from("uvw"), st.sampled_from("xyz")),
+        st.builds(Drop, st.sampled_from(["u", "v", "soft"])),
+    ),
+    max_size=8,
+)
+
+
+@given(EDITS, EDITS)
+def test_edits_one_after_the_other_are_those_of_both_texts(first: list[Edit], second: list[Edit]) -> None:
+    together = edited(TEXT, [*first, *second])
+    assert edited(edited(TEXT, first), second) == together
+    names = [rule["name"] for rule in rules_in(together)]
+    assert len(set(names)) == len(names)
+
+
+@given(EDITS, st.sampled_from("uvw"))
+def test_a_rule_that_was_put_is_there_until_it_is_dropped(before: list[Edit], name: str) -> None:
+    text = edited(TEXT, [*before, Put(pin(name, "last"))])
+    assert [rule["item"] for rule in rules_in(text) if rule["name"] == name] == ["last"]
+    assert all(rule["name"] != name for rule in rules_in(edited(text, [Drop(name)])))
+
+
+def test_a_new_pin_goes_first_and_a_moved_one_keeps_its_place() -> None:
+    text = edited(TEXT, [Put(pin("one")), Put(pin("two", "i2")), Put(pin("one", slot="b"))])
+    assert [rule.name for rule in read(text, "text")[0].rules] == ["two", "one", "soft"]
+
+
+def test_a_shelf_is_pinned_to_a_row_and_let_go() -> None:
+    page = yaml.safe_load(edited(SHELVES, [PinShelf("best", "top"), PinShelf("new")]))
+    assert page["shelves"] == [{"name": "new"}, {"name": "best", "pinned": "top"}]
+    with pytest.raises(BadSettings, match="no shelf 'old'"):
+        edited(SHELVES, [PinShelf("old", "top")])
+
+
+@pytest.mark.parametrize("text", ["- page: home", "page: [", "page: home\nrules: 3", "&a [*a]"])
+def test_what_is_no_page_cannot_be_edited(text: str) -> None:
+    assert edited(text, []) == text
+    with pytest.raises(BadSettings):
+        edited(text, [Drop("x")])
+
+
+@pytest.mark.parametrize("content", ["x", [{"do": "burn"}], [{"do": "drop"}], [{"do": "drop", "name": "x", "y": 1}]])
+def test_what_is_no_edit_is_refused(content: Any) -> None:
+    with pytest.raises(BadSettings, match="edits: "):
+        edits_of(content)
+
+
+def test_edits_are_read_from_plain_values() -> None:
+    assert edits_of([{"do": "pin-shelf", "shelf": "new"}]) == [PinShelf("new")]
+    with pytest.raises(BadSettings, match="at most 500"):
+        edits_of([{"do": "drop", "name": "x"}] * 501)
+
+
+def test_marks_say_which_rules_bear_on_an_item_and_which_gave_way() -> None:
+    rules = [
+        Pin(name="week", item="i1", slot="a", ends_at=50),
+        Pin(name="over", item="i2", slot="a", ends_at=5),
+        Pin(name="cooks", item="i1", slot="b", segments=["cooks"]),
+        Boost(name="brand", match=Match(brands=["X"]), factor=2.0),
+    ]
+    page = PageRules("home", 1, ["a", "b"], rules=rules)
+    catalog = {"i1": CatalogItem("i1", "One"), "i2": CatalogItem("i2", "Two", brand="X")}
+    places = [("a", "i2"), ("b", "i1"), ("c", "")]
+    said = marks(rules_of(page, "*", 10), places, catalog, ["pin week: not in the baseline"], 10)
+    assert [[(mark.kind, mark.name, mark.factor, mark.relaxed) for mark in of] for of in said] == [
+        [("boost", "brand", 2.0, False)],
+        [("pin", "week", 1.0, True)],
+        [],
+    ]
+    assert said[1][0].ends_at == 50
+
+
+def test_titles_that_begin_with_what_was_typed_come_first() -> None:
+    texts = {
+        item: CatalogItem(item, title, brand=brand)
+        for item, title, brand in (("i1", "Oak lamp", ""), ("i2", "Lamp of oak", ""), ("i3", "Clamp", "Oakley"))
+    }
+    search = TitleSearch()
+    assert search.find("lamp", texts, 0.0) == ["i2", "i1", "i3"]
+    assert search.find("  OAK la ", texts, 0.0) == ["i1", "i2", "i3"]
+    assert search.find("i3", texts, 0.0) == ["i3"]
+    assert search.find(" ", texts, 0.0) == search.find("none", texts, 0.0) == []
+    texts |= {f"n{at}": CatalogItem(f"n{at}", f"New {at}") for at in range(50)}
+    assert search.find("new", texts, FRESH_S - 1) == []
+    assert len(search.find("new", texts, FRESH_S)) == MOST
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.text("ab ß", max_size=6)), st.text("abß", max_size=4))
+def test_a_search_finds_what_a_look_at_each_title_finds(titles: dict[str, str], query: str) -> None:
+    texts = {item: CatalogItem(item, title) for item, title in titles.items()}
+    found = TitleSearch().find(query, texts, 0.0)
+    lines = {item: f"{title} {item}".casefold() for item, title in titles.items()}
+    fitting = {item for item, line in lines.items() if query.casefold() in line} if query.strip() else set()
+    assert set(found) <= fitting
+    assert len(found) == min(len(fitting), MOST)
