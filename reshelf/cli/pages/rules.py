@@ -40,8 +40,9 @@ def check(front: Front, file: TextIO) -> None:
     Example: reshelf rules check home.yaml
     """
     from reshelf.rules.file import read
+    from reshelf.rules.segments import SegmentCheck
 
-    pages = read(_text(file), file.name, front.settings.shop.zone)
+    pages = read(_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
     total = sum(len(page.rules) for page in pages)
     front.answer(
         {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
@@ -66,11 +67,12 @@ def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | Non
     from reshelf.inspect.prices.preview import preview as previewed
     from reshelf.inspect.prices.words import as_json, in_words
     from reshelf.rules.file import read
+    from reshelf.rules.segments import SegmentCheck
 
     front.require_state()
     zone = front.settings.shop.zone
     at_ms = _now_ms() if at is None else _moment(at, zone)
-    pages = read(_text(file), file.name, zone)
+    pages = read(_text(file), file.name, zone, SegmentCheck(front.settings))
     previews = [previewed(front.settings, page, segments, at_ms) for page in pages]
     if front.json:
         front.answer({"pages": [as_json(each, level) for each in previews]}, "")
@@ -93,11 +95,12 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
     """
     from reshelf.rules.file import read
     from reshelf.rules.lint import lint
+    from reshelf.rules.segments import SegmentCheck
     from reshelf.rules.topic import publish
     from schemas.topics import CATALOG_ITEMS
     from streams.catalog.snapshot import read_catalog
 
-    pages = read(_text(file), file.name, front.settings.shop.zone)
+    pages = read(_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
     versions = publish(front.settings.kafka, pages, author or getpass.getuser(), reason, _now_ms())
     said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in versions]
     text = "\n".join(said) or "nothing differs from what is in force"

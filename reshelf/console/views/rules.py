@@ -16,6 +16,7 @@ from reshelf.console.live_view import LiveView
 from reshelf.rules import topic
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
+from reshelf.rules.segments import SegmentCheck
 from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
 from schemas.rules import Pin
@@ -56,7 +57,7 @@ def titles(view: LiveView, page: PageRules) -> dict[str, str]:
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
     zone = view.settings.shop.zone
-    pages, wrong = check(text_of(body, "text"), zone)
+    pages, wrong = check(text_of(body, "text"), zone, SegmentCheck(view.settings))
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
         "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page, zone)],
@@ -67,7 +68,7 @@ def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
     author, reason = _signed(body, "author", "reason")
-    pages = read(text_of(body, "text"), "the text", view.settings.shop.zone)
+    pages = read(text_of(body, "text"), "the text", view.settings.shop.zone, SegmentCheck(view.settings))
     version = body.get("version")
     # Of other pages that the text names nobody saw what is in force: only new ones are published.
     base = dict.fromkeys((page.page for page in pages), 0)
