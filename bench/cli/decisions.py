@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -192,6 +192,8 @@ def decisions(
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
     from bench.decisions.tables import text_of
+    from bench.decisions.tastes import compare as compare_tastes
+    from bench.decisions.tastes import text_of as text_of_tastes
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
@@ -204,7 +206,8 @@ def decisions(
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     if TASTES in shops:
-        _compare_tastes(front, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds)
+        content = compare_tastes(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+        front.answer(content, text_of_tastes(content))
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -264,13 +267,6 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
             f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
         )
     content = compare(views, seeds, processes, _say, peers=chosen)
-    front.answer(content, text_of(content))
-
-
-def _compare_tastes(front: Front, *race: Any) -> None:
-    from bench.decisions.tastes import compare, text_of
-
-    content = compare(*race, _say)
     front.answer(content, text_of(content))
 
 
