@@ -189,11 +189,10 @@ def decisions(
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
+    from bench.decisions import tastes
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
     from bench.decisions.tables import text_of
-    from bench.decisions.tastes import compare as compare_tastes
-    from bench.decisions.tastes import text_of as text_of_tastes
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
@@ -206,8 +205,8 @@ def decisions(
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     if TASTES in shops:
-        content = compare_tastes(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
-        front.answer(content, text_of_tastes(content))
+        content = tastes.compare(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+        front.answer(content, tastes.text_of(content))
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
