@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -194,6 +194,7 @@ def decisions(
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
+    from bench.decisions import tastes
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
     from bench.decisions.tables import text_of
@@ -212,7 +213,8 @@ def decisions(
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     if TASTES in shops:
-        _compare_tastes(front, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds)
+        content = tastes.compare(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+        front.answer(content, tastes.text_of(content))
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -283,13 +285,6 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
             f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
         )
     content = compare(views, seeds, processes, _say, peers=chosen)
-    front.answer(content, text_of(content))
-
-
-def _compare_tastes(front: Front, *race: Any) -> None:
-    from bench.decisions.tastes import compare, text_of
-
-    content = compare(*race, _say)
     front.answer(content, text_of(content))
 
 
