@@ -116,7 +116,7 @@ export const rules = {
 
   open(root, now) {
     let held = null,
-      listed = 0;
+      listed = null;
     const editor = element("textarea", "mono"),
       gutter = element("div", "gutter mono soft number"),
       said = element("div", "said"),
@@ -365,9 +365,10 @@ export const rules = {
       list.replaceChildren(...content.rules.map((rule) => inForce(rule, content.titles ?? {}, content.so_far)));
       if (!content.rules.length) list.replaceChildren(element("li", "soft", "No rule: the policy alone decides."));
       // Who has opened a version keeps it open.
-      if (content.version !== listed)
+      const versions = content.history.map((one) => one.version).join();
+      if (versions !== listed)
         history.replaceChildren(...content.history.map((one, at) => versionRow(one, at, content.version)));
-      listed = content.history.length && content.history[0].version === content.version ? content.version : 0;
+      listed = versions;
     }
 
     return show;
