@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,6 +35,10 @@ PAGE = "page"
 """Pages of shelves, in which other learners take part."""
 TASTES = "tastes"
 """Pages whose visitors come again and have tastes, with learned segments and without."""
+PICTURES = "pictures"
+"""Goods that are told apart by their pictures."""
+ALONE = (PAGE, PICTURES, TASTES)
+"""Whose learners and figures are others than those of shops."""
 
 
 @click.command()
@@ -55,12 +59,13 @@ TASTES = "tastes"
 @click.option(
     "--shop",
     "shops",
-    type=click.Choice([*SHOPS, "all", PAGE, TASTES]),
+    type=click.Choice([*SHOPS, "all", *ALONE]),
     default=USUAL,
     multiple=True,
     show_default=True,
     help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
-    "`page` is a page of shelves, `tastes` one whose visitors have tastes; each of them stands alone.",
+    "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each of "
+    "them stands alone.",
 )
 @click.option(
     "--visitors",
@@ -77,7 +82,7 @@ TASTES = "tastes"
 @click.option(
     "--world",
     "worlds",
-    type=click.Choice(["strong", "weak", "continuous", "none", "shared_devices", "robots"]),
+    type=click.Choice(["strong", "weak", "continuous", "none", "drift", "new_items", "shared_devices", "robots"]),
     multiple=True,
     help="In which worlds of --shop tastes; may be given more than once.  [default: all]",
 )
@@ -184,7 +189,8 @@ def decisions(
     by click rates of shelves in each row, and by Vowpal Wabbit where it is among --peers; beside these only --seeds,
     --views and --processes matter then.
     With --shop tastes the policy races with learned segments against itself with one segment for all, in worlds
-    where tastes are strong, weak, continuous or none, devices are shared, and robots come.
+    where tastes are strong, weak, continuous or none, and others where strong ones meet drift, new items, shared
+    devices or robots.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -197,8 +203,11 @@ def decisions(
     if chain:
         _compare_estimates(front, seeds, processes)
         return
-    if len(shops) > 1 and (alone := next((name for name in (PAGE, TASTES) if name in shops), "")):
+    if len(shops) > 1 and (alone := next((name for name in ALONE if name in shops), "")):
         raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
+    if PICTURES in shops:
+        _compare_pictures(front, sorted(set(views)), seeds, exploration)
+        return
     if PAGE in shops:
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
@@ -237,6 +246,17 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, **sizes:
     return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
 
 
+def _compare_pictures(front: Front, views: list[int], seeds: int, exploration: float) -> None:
+    if not importlib.util.find_spec("torch"):
+        raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
+    from bench.decisions.pictured import compare, text_of
+    from policy.simulation.learned import Setup
+    from schemas.messages.pages import PolicyChoice
+
+    content = compare(views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+    front.answer(content, text_of(content))
+
+
 def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:
     from bench.decisions.renewals import compare, text_of
     from policy.simulation.learned import Setup
@@ -266,21 +286,10 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
     front.answer(content, text_of(content))
 
 
-def _compare_tastes(
-    front: Front,
-    views: list[int],
-    seeds: int,
-    processes: int,
-    exploration: float,
-    visitors: int,
-    elsewhere: int | None,
-    worlds: tuple[str, ...],
-) -> None:
+def _compare_tastes(front: Front, *race: Any) -> None:
     from bench.decisions.tastes import compare, text_of
-    from policy.simulation.tastes import WORLDS
 
-    chosen = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
-    content = compare(views, seeds, processes, exploration, visitors, elsewhere, chosen, _say)
+    content = compare(*race, _say)
     front.answer(content, text_of(content))
 
 

@@ -27,14 +27,16 @@ def compare(
     exploration: float,
     units: int = 5_000,
     elsewhere: int | None = None,
-    worlds: Sequence[str] = tuple(WORLDS),
+    worlds: Sequence[str] = (),
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Table:
     """Ratios of lost clicks in these worlds, by page views; those of the first world stand above the others'.
 
     With one segment it is explored as much and half as much, and the ratio is to what loses less.
-    `elsewhere` is how many items a visitor looks at beside each page view, None: as the world has it.
+    No worlds are all of them.  `elsewhere` is how many items a visitor looks at beside each page view, None: as the
+    world has it.
     """
+    worlds = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
     learners = {LEARNED: exploration, "one": exploration, "one, half as much": exploration / 2.0}
     tasks: list[Task] = [
         (world, name, amount, units, seed, tuple(views), elsewhere)

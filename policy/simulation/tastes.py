@@ -34,7 +34,7 @@ class Tastes:
 
     Where they are `continuous`, a taste is a point in a few dimensions, else all tastes are unrelated.  A visitor
     looks at `elsewhere` further items for each page view.  Of some visitors each page view is of a taste by chance
-    (`shared` devices), and others look at and click on anything (`robots`).
+    (`shared` devices), and others look at and click on anything (`robots`).  `new` and `drift` are those of a `Shape`.
     """
 
     count: int = 4
@@ -44,6 +44,8 @@ class Tastes:
     elsewhere: int = 1
     shared: float = 0.0
     robots: float = 0.0
+    new: float = 0.0
+    drift: float = 0.0
 
 
 WORLDS: Mapping[str, Tastes] = {
@@ -51,10 +53,11 @@ WORLDS: Mapping[str, Tastes] = {
     "weak": Tastes(common=0.6, own=0.15),
     "continuous": Tastes(count=64, own=0.9, continuous=True),
     "none": Tastes(count=1, common=0.6, own=0.0),
+    "drift": Tastes(drift=0.02),
+    "new_items": Tastes(new=0.05),
     "shared_devices": Tastes(shared=0.3),
     "robots": Tastes(robots=0.03),
 }
-"""Items come and go, and their attraction moves, in all of them."""
 SHAPE = Shape(text_share=0.0, size=1, sales=0.0)
 
 
@@ -164,7 +167,7 @@ def _there(votes: Votes) -> Votes:
 def open_tastes(tastes: Tastes, units: int, seed: int, views: int) -> TasteShop:
     """The shop of a seed: the same for all learners."""
     world, visits = np.random.default_rng(seed).spawn(2)
-    shape = replace(SHAPE, segments=max(tastes.count, DIMENSIONS))
+    shape = replace(SHAPE, segments=max(tastes.count, DIMENSIONS), new=tastes.new, drift=tastes.drift)
     return TasteShop(shape, world, visits, days=views // shape.views_per_day + 1, tastes=tastes, units=units)
 
 

@@ -133,6 +133,7 @@ class Console:
             "most_seen": self._view.most_seen,
             "warnings": warnings(self._view, _now_ms()),
             "two_people": self._view.settings.publishing.two_people,
+            "image_hosts": self._view.settings.console.images,
             "person": request[PERSON].name,
             "roles": sorted(request[PERSON].roles),
         }
