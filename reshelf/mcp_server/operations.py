@@ -108,14 +108,14 @@ class Operations:
     ) -> Content:
         """Publish the file with edits made on it, in place of `version`, with its price in the history."""
         _require(person, Role.PUBLISH)
-        made = await self.check(person, page, text, edits)
-        if made["wrong"]:
-            return {"published": [], "wrong": made["wrong"]}
-        price = await self.preview(person, page, made["text"])
+        draft = await self.check(person, page, text, edits)
+        if draft["wrong"]:
+            return {"published": [], "wrong": draft["wrong"]}
+        price = await self.preview(person, page, draft["text"])
         signed = f"{reason.strip()} [{price_in_words(price)}]" if len(reason.strip()) > 1 else ""
         body = {
             "page": page,
-            "text": made["text"],
+            "text": draft["text"],
             "version": version,
             "author": person.name,
             "reason": signed[:REASON],

@@ -78,7 +78,7 @@ def save(front: Front, name: str, file: TextIO, reason: str, ask: bool, author: 
         raise BadSettings(f"{file.name}: expected one page in a draft, got {len(pages)}")
     page, there = pages[0].page, drafts(settings.kafka).get(name.strip())
     in_force = newest(settings.kafka).get(page)
-    kept = keep(
+    stored = keep(
         settings.kafka,
         PageDraft(
             draft=name,
@@ -92,7 +92,7 @@ def save(front: Front, name: str, file: TextIO, reason: str, ask: bool, author: 
             saved_at=now_ms(),
         ),
     )
-    front.answer(_row(kept), _line(kept))
+    front.answer(_row(stored), _line(stored))
 
 
 @draft.command()

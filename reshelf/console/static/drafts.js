@@ -72,7 +72,8 @@ export const drafts = {
 
     function save() {
       const body = { draft: name.value, page: now.page, reason: reason.value, text: text.value, asked: wish.checked };
-      const base = seen?.draft === name.value.trim() ? { revision: seen.revision, version: seen.version } : {};
+      const { page, revision, version } = seen ?? {};
+      const base = seen?.draft === name.value.trim() ? { page, revision, version } : {};
       act("save", { ...body, ...base }, (kept) =>
         kept.wrong.length
           ? `Kept as revision ${kept.revision}. Line ${kept.wrong[0].line}: ${kept.wrong[0].text}`
@@ -124,7 +125,7 @@ export const drafts = {
       opened,
       panel("Save", [
         element("div", "tools", [name, author, reason]),
-        text,
+        element("div", "editor", [element("div", "gutter"), text]),
         element("div", "tools", [asks, button("Save", save, "main")]),
       ]),
     );

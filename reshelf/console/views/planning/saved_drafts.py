@@ -49,8 +49,8 @@ def saved(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
         asked=body.get("asked") is True,
         saved_at=_now_ms(),
     )
-    kept = drafts.save(view.settings.kafka, draft)
-    return _row(view, kept) | checked(view, {"text": kept.text})
+    stored = drafts.save(view.settings.kafka, draft)
+    return _row(view, stored) | checked(view, {"text": stored.text})
 
 
 def deleted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
