@@ -7,12 +7,11 @@ records in any cut give the same contents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,8 +40,9 @@ from streams.catalog.embeddings import Embeddings, filled
 from streams.catalog.item_features import ItemFeatures, features_of, item_features
 from streams.catalog.items import compact, facts, item_of
 from streams.catalog.labels import ItemsByLabel, PagesByLabel
-from streams.catalog.layouts.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
+from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.layouts.lives import Lives
+from streams.catalog.layouts.published import PublishedLayouts
 from streams.catalog.layouts.whole_page import WholePageLayouts
 from streams.catalog.page import Key, Page
 from streams.catalog.ranking import Columns
@@ -53,13 +53,6 @@ from streams.kafka.records import Record, TopicPartition
 SCORED_AT_A_TIME = 4_096
 """Items whose vectors are unpacked together: for all of a large category they would take a gigabyte."""
 READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, LAYOUTS)
-
-
-class _Version(msgspec.Struct, frozen=True):
-    version: int
-
-
-_decode_version = decoder(_Version)
 
 
 @dataclass(slots=True)
@@ -92,13 +85,11 @@ class CatalogView:
         self.pictures = Embeddings()
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
-        self.published: dict[Key, LatestLayout] = {}
+        self._layouts = PublishedLayouts()
         self.lives = Lives()
         self.wholes = WholePageLayouts()
         self.segment_model = SegmentModelView(with_items=False)
         self._invalid = invalid
-        self.segments: dict[str, set[str]] = {}
-        self._logged: dict[Key, int] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._indexes: dict[str, CandidateIndex] = {}
         self._items_by_label = ItemsByLabel(self.items)
@@ -113,6 +104,16 @@ class CatalogView:
             LAYOUT_LIVES.name: self._take_life,
             SEGMENTS.name: self._take_segments,
         }
+
+    @property
+    def published(self) -> Mapping[Key, LatestLayout]:
+        """What is known of the newest layout of each page and segment."""
+        return self._layouts.newest
+
+    @property
+    def segments(self) -> Mapping[str, set[str]]:
+        """The segments of each page of which a layout was published."""
+        return self._layouts.segments
 
     def expect(self, topic: Topic, partitions: int) -> None:
         """Positions of the topic begin at 0 for each of its partitions."""
@@ -180,13 +181,11 @@ class CatalogView:
 
     def remember(self, key: Key, published: LatestLayout) -> None:
         """Take over what is about to come on the topic, unless something newer is known."""
-        if published.version >= self.latest_layout(key).version:
-            self.published[key] = published
-            self.segments.setdefault(key.page, set()).add(key.segment)
+        self._layouts.remember(key, published)
 
     def latest_layout(self, key: Key) -> LatestLayout:
         """What is known of the key's newest layout."""
-        return self.published.get(key, NO_LAYOUT)
+        return self._layouts.of(key)
 
     def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
@@ -279,26 +278,11 @@ class CatalogView:
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)
-        latest = self.latest_layout(name)
-        if value is None:
-            if latest.live:
-                changes.keys.add(name)
-            self.remember(name, replace(latest, live=False))
-            self._take_whole(name, None, changes)
-            return
-        version = _decode_version(value).version
-        if version < self._logged.get(name, 0):
+        overtaken, shown = self._layouts.take(name, value)
+        if overtaken:
             changes.keys.add(name)
-            self.remember(name, replace(latest, live=True, lost=True))
-            return
-        if version > latest.version:
-            self.remember(name, latest_layout_of(value))
-        self._logged[name] = version
-        self._take_whole(name, value, changes)
-
-    def _take_whole(self, key: Key, value: bytes | None, changes: Changes) -> None:
-        if key.segment == WHOLE_PAGE and self.wholes.take(key.page, value):
-            changes.wholes.add(key.page)
+        if shown and name.segment == WHOLE_PAGE and self.wholes.take(name.page, value):
+            changes.wholes.add(name.page)
 
     def _take_life(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
