@@ -35,6 +35,10 @@ PAGE = "page"
 """Pages of shelves, in which other learners take part."""
 TASTES = "tastes"
 """Pages whose visitors come again and have tastes, with learned segments and without."""
+PICTURES = "pictures"
+"""Goods that are told apart by their pictures."""
+ALONE = (PAGE, PICTURES, TASTES)
+"""Whose learners and figures are others than those of shops."""
 
 
 @click.command()
@@ -55,12 +59,13 @@ TASTES = "tastes"
 @click.option(
     "--shop",
     "shops",
-    type=click.Choice([*SHOPS, "all", PAGE, TASTES]),
+    type=click.Choice([*SHOPS, "all", *ALONE]),
     default=USUAL,
     multiple=True,
     show_default=True,
     help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
-    "`page` is a page of shelves, `tastes` one whose visitors have tastes; each of them stands alone.",
+    "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each of "
+    "them stands alone.",
 )
 @click.option(
     "--visitors",
@@ -199,8 +204,11 @@ def decisions(
     if chain:
         _compare_estimates(front, seeds, processes)
         return
-    if len(shops) > 1 and (alone := next((name for name in (PAGE, TASTES) if name in shops), "")):
+    if len(shops) > 1 and (alone := next((name for name in ALONE if name in shops), "")):
         raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
+    if PICTURES in shops:
+        _compare_pictures(front, sorted(set(views)), seeds, exploration)
+        return
     if PAGE in shops:
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
@@ -238,6 +246,17 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, **sizes:
     changes = dict(sizes) | ({} if new is None else {"new": new}) | ({"bounded": False} if unbounded else {})
     chosen = SHOPS if "all" in names else tuple(dict.fromkeys(names))
     return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
+
+
+def _compare_pictures(front: Front, views: list[int], seeds: int, exploration: float) -> None:
+    if not importlib.util.find_spec("torch"):
+        raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
+    from bench.decisions.pictured import compare, text_of
+    from policy.simulation.learned import Setup
+    from schemas.messages.pages import PolicyChoice
+
+    content = compare(views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+    front.answer(content, text_of(content))
 
 
 def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:

@@ -66,14 +66,15 @@ export class Events {
 /**
  * Keep `layouts` as the topics are.  Resolves when they were read to their ends once, and goes on reading;
  * `stop` of what it gives ends that.  Where there is no `layout-lives`, as before an upgrade, layouts are
- * good until their own end.
+ * good until their own end; without `segments` there is no model of them.
  * @param {import("kafkajs").Kafka} kafka
  * @param {string} prefix
  * @param {import("./layouts.mjs").Layouts} layouts
  */
 export async function follow(kafka, prefix, layouts) {
   const lives = `${prefix}layout-lives`;
-  const topics = [`${prefix}layouts`, ...(await existing(kafka, lives))];
+  const segments = `${prefix}segments`;
+  const topics = [`${prefix}layouts`, ...(await existing(kafka, [lives, segments]))];
   const unread = new Map((await Promise.all(topics.map((topic) => ends(kafka, topic)))).flat());
   // A group of its own: every renderer reads all partitions, from the beginning.
   const consumer = kafka.consumer({
@@ -101,6 +102,7 @@ export async function follow(kafka, prefix, layouts) {
     eachMessage: async ({ topic, partition, message }) => {
       const [key, value] = [String(message.key), message.value?.toString() ?? null];
       if (topic === lives) layouts.takeLife(key, value);
+      else if (topic === segments) layouts.takeSegments(key, value);
       else layouts.take(key, value);
       const place = `${topic}/${partition}`;
       if (BigInt(message.offset) + 1n >= (unread.get(place) ?? 0n)) unread.delete(place);
@@ -111,12 +113,12 @@ export async function follow(kafka, prefix, layouts) {
   return { stop: () => consumer.disconnect() };
 }
 
-/** The topic, if there is one. @param {import("kafkajs").Kafka} kafka @param {string} topic */
-async function existing(kafka, topic) {
+/** Those of these topics that there are. @param {import("kafkajs").Kafka} kafka @param {string[]} topics */
+async function existing(kafka, topics) {
   const admin = kafka.admin();
   await admin.connect();
   try {
-    return (await admin.listTopics()).filter((name) => name === topic);
+    return (await admin.listTopics()).filter((name) => topics.includes(name));
   } finally {
     await admin.disconnect();
   }

@@ -2,6 +2,7 @@
 // The same as policy/assignment.py; policy/vectors.json holds examples for both.
 
 import { createHash } from "node:crypto";
+import { chooseSegment, itemsOf, UNASSIGNED } from "./segments.mjs";
 
 /** @typedef {import("../../schemas/generated/messages.js").Layout} Layout */
 /** @typedef {import("../../schemas/generated/messages.js").LayoutLife} LayoutLife */
@@ -78,6 +79,12 @@ export class Layouts {
   #held = new Map();
   /** @type {Map<string, number>} */
   #lives = new Map();
+  /** @type {import("./segments.mjs").SegmentModel | undefined} */
+  #newest;
+  /** @type {Map<string, import("./segments.mjs").SegmentItems>} */
+  #parts = new Map();
+  /** @type {{model: import("./segments.mjs").SegmentModel, points: Map<string, number[]>} | undefined} */
+  #model;
 
   /** Take one record: key and value as text, null deletes; an older version changes nothing.
    * @param {string} key @param {string | null} value */
@@ -99,6 +106,29 @@ export class Layouts {
     /** @type {LayoutLife | null} */
     const life = value === null ? null : JSON.parse(value);
     this.#lives.set(key, life?.expires_at ?? 0);
+  }
+
+  /** Take one record of `segments`: the model by which a visitor's segment follows from their items, or a part of it.
+   * @param {string} key @param {string | null} value */
+  takeSegments(key, value) {
+    const part = /^items\/(\d{1,3})$/.exec(key)?.[1];
+    if (key === "model") this.#newest = value === null ? undefined : JSON.parse(value);
+    else if (part !== undefined && value === null) this.#parts.delete(part);
+    else if (part !== undefined && value !== null) this.#parts.set(part, JSON.parse(value));
+    if (this.#newest === undefined) this.#model = undefined;
+    else if (this.#newest !== this.#model?.model) {
+      const points = itemsOf(this.#newest, [...this.#parts.values()]);
+      // The version before stays until all parts of this one are there.
+      if (points !== undefined) this.#model = { model: this.#newest, points };
+    }
+  }
+
+  /** The visitor's segment on a page: by what they looked at where it is learned, else what the shop says.
+   * @param {string} page @param {string} own @param {string[]} items @param {string} current */
+  segmentOf(page, own, items, current) {
+    if (this.#held.get(JSON.stringify([page, "*"]))?.segments === undefined) return own;
+    if (this.#model === undefined) return UNASSIGNED;
+    return chooseSegment(this.#model.model, this.#model.points, items, current);
   }
 
   /** When a layout expires: by itself or with its life, whichever is later. @param {Layout} layout */

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, Events, follow } from "./kafka.mjs";
 import { Layouts } from "./layouts.mjs";
+import { consents, kept, tastesOf, withItems } from "./tastes.mjs";
 
 const BROKERS = process.env.RESHELF_KAFKA__BOOTSTRAP ?? "127.0.0.1:9092";
 const PREFIX = process.env.RESHELF_KAFKA__PREFIX ?? "reshelf-";
@@ -147,7 +148,7 @@ function isBackOffice(request) {
   return BACK_OFFICE !== null && sent.length === BACK_OFFICE.length && timingSafeEqual(sent, BACK_OFFICE);
 }
 
-/** Publish what went back. @param {import("node:http").IncomingMessage} request @returns {Promise<[number, string, string]>} */
+/** Publish what went back. @param {import("node:http").IncomingMessage} request @returns {Promise<Answer>} */
 async function takeBack(request) {
   if (!isBackOffice(request)) return [403, "text/plain", "expected the token of the back office"];
   const event = wentBack(await body(request));
@@ -176,14 +177,37 @@ function unitOf(request) {
   return cookie === null ? null : decodeURIComponent(cookie[1]);
 }
 
-/** @param {import("node:http").IncomingMessage} request @param {string} unit @returns {Promise<[number, string, string | Buffer]>} */
+/** The page of an item: whoever opens it looked at it, which is told and remembered.
+ * @param {import("node:http").IncomingMessage} request @param {string} unit @param {string} item @returns {Promise<Answer>} */
+async function showItem(request, unit, item) {
+  if (item === "" || item.length > 128) return [404, "text/plain", "expected an item"];
+  const event = { event_id: randomUUID(), occurred_at: Date.now(), unit, kind: "view", item, family: familyOf(item) };
+  // The page is worth more than what it tells.
+  if (consents(request)) await events.send([{ topic: "events-signals", event }]).catch(console.error);
+  const html = `<!doctype html><title>${escaped(item)}</title>`;
+  return [200, "text/html; charset=utf-8", html, kept(request, withItems(tastesOf(request), [item]))];
+}
+
+/** The items that a visitor looked at by these events: what they clicked on, and what their signals are about.
+ * @param {import("./kafka.mjs").Outgoing[]} outgoing */
+function lookedAt(outgoing) {
+  return outgoing.flatMap((one) =>
+    one.topic === "events-clicks" || one.topic === "events-signals" ? [one.event.item] : [],
+  );
+}
+
+/** Status, type, content, and a cookie where one is set. @typedef {[number, string, string | Buffer, string?]} Answer */
+
+/** @param {import("node:http").IncomingMessage} request @param {string} unit @returns {Promise<Answer>} */
 async function answer(request, unit) {
   const { pathname, searchParams } = new URL(`http://localhost${request.url}`);
   if (request.method === "POST" && pathname === "/events") {
     const told = await body(request);
     if (!Array.isArray(told)) throw new Wrong("expected a list of events");
-    await events.send(told.map((one) => observed(one, unit)));
-    return [204, "text/plain", ""];
+    const outgoing = told.map((one) => observed(one, unit));
+    await events.send(outgoing);
+    const items = lookedAt(outgoing);
+    return [204, "text/plain", "", items.length ? kept(request, withItems(tastesOf(request), items)) : undefined];
   }
   if (request.method === "POST" && pathname === "/orders") {
     await events.send([bought(await body(request), unit)]);
@@ -191,23 +215,28 @@ async function answer(request, unit) {
   }
   if (request.method !== "GET") return [405, "text/plain", "expected GET, or POST to /events, /orders or /returns"];
   if (pathname === "/visible.js") return [200, "text/javascript", SCRIPT];
+  if (pathname.startsWith("/items/")) return showItem(request, unit, decodeURIComponent(pathname.slice(7)));
   const page = decodeURIComponent(pathname.slice(1)) || "home";
-  return [200, "text/html; charset=utf-8", shown(page, searchParams.get("segment") ?? "*", unit)];
+  const tastes = tastesOf(request);
+  const segment = layouts.segmentOf(page, searchParams.get("segment") ?? "*", tastes.items, tastes.segment);
+  return [200, "text/html; charset=utf-8", shown(page, segment, unit), kept(request, { ...tastes, segment })];
 }
 
 const server = createServer(async (request, response) => {
-  /** @type {Record<string, string>} */
   const headers = { "cache-control": "no-store" };
+  /** @type {string[]} */
+  const cookies = [];
   try {
     let unit = unitOf(request);
     const returned = request.method === "POST" && request.url === "/returns";
     if (unit === null && !returned) {
       if (request.method === "POST") throw new Wrong("expected the cookie that pages set");
       unit = randomUUID();
-      headers["set-cookie"] = `unit=${unit}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`;
+      cookies.push(`unit=${unit}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`);
     }
-    const [status, type, content] = returned ? await takeBack(request) : await answer(request, unit ?? "");
-    response.writeHead(status, { ...headers, "content-type": type }).end(content);
+    const [status, type, content, cookie] = returned ? await takeBack(request) : await answer(request, unit ?? "");
+    if (cookie !== undefined) cookies.push(cookie);
+    response.writeHead(status, { ...headers, "content-type": type, "set-cookie": cookies }).end(content);
   } catch (error) {
     const wrong = error instanceof Wrong || error instanceof URIError;
     if (!wrong) console.error(error);

@@ -11,12 +11,14 @@ from uuid import uuid4
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from policy.assignment import Choice, choose
+from policy.segments.rule import UNASSIGNED, choose_segment
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.messages.fields import FALLBACK
 from schemas.messages.layouts import Layout, LayoutLife, LayoutShelf
 from schemas.topic import Topic
-from schemas.topics import LAYOUT_LIVES, LAYOUTS
+from schemas.topics import LAYOUT_LIVES, LAYOUTS, SEGMENTS
+from streams.catalog.segments.model_view import SegmentModelView
 
 _layout, _life = decoder(Layout), decoder(LayoutLife)
 
@@ -45,6 +47,7 @@ class Layouts:
     def __init__(self) -> None:
         self._held: dict[tuple[str, ...], Layout] = {}
         self._lives: dict[str, int] = {}
+        self._model = SegmentModelView()
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record: None deletes; an older version or an unreadable value changes nothing."""
@@ -68,6 +71,23 @@ class Layouts:
         except BadRecord:
             return
 
+    def take_segments(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one record of `segments`: the model by which a visitor's segment follows from their items."""
+        try:
+            self._model.take_record(key, value)
+        except BadRecord:
+            return
+
+    def segment_of(self, page: str, own: str, items: Sequence[str], current: str) -> str:
+        """The visitor's segment on a page: by what they looked at where it is learned, else what the shop says."""
+        layout = self._held.get((page, "*"))
+        if layout is None or not layout.segments:
+            return own
+        if self._model.current is None:
+            return UNASSIGNED
+        model, points = self._model.current
+        return choose_segment(model, points, items, current)
+
     def show(self, page: str, segment: str, unit: str, now_ms: int, fallback: dict[str, str]) -> Shown:
         """What a visitor gets; `fallback` as version 0 where no layout is still good."""
         layout = self._held.get((page, segment)) or self._held.get((page, "*"))
@@ -79,12 +99,17 @@ class Layouts:
 class Follower:
     """Keeps `layouts` as the topics are while its block runs; entering waits until they were read to their ends once.
 
-    Where there is no `layout-lives`, as before an upgrade, layouts are good until their own end.
+    Where there is no `layout-lives`, as before an upgrade, layouts are good until their own end; without `segments`
+    there is no model of them.
     """
 
     def __init__(self, bootstrap: str, prefix: str, layouts: Layouts) -> None:
-        self._topic, self._lives = prefix + LAYOUTS.name, prefix + LAYOUT_LIVES.name
-        self._layouts = layouts
+        self._topic = prefix + LAYOUTS.name
+        self._takes = {
+            prefix + LAYOUTS.name: layouts.take,
+            prefix + LAYOUT_LIVES.name: layouts.take_life,
+            prefix + SEGMENTS.name: layouts.take_segments,
+        }
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -99,7 +124,7 @@ class Follower:
     def __enter__(self) -> Self:
         # Every renderer reads all partitions from the beginning, so they are assigned, not shared out in a group.
         topics = self._consumer.list_topics(timeout=10).topics
-        names = [name for name in (self._topic, self._lives) if name in topics]
+        names = [name for name in self._takes if name in topics]
         self._unread = {(name, number) for name in names for number in topics[name].partitions}
         self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._unread])
         if self._topic not in topics:
@@ -119,9 +144,7 @@ class Follower:
             for message in self._consumer.consume(500, timeout=0.1):
                 error = message.error()
                 if error is None:
-                    lives = message.topic() == self._lives
-                    take = self._layouts.take_life if lives else self._layouts.take
-                    take(message.key(), message.value())
+                    self._takes[message.topic() or ""](message.key(), message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._unread.discard((message.topic() or "", message.partition() or 0))
             if not self._unread:

@@ -7,8 +7,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from html import escape
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from tastes import consents, keep, tastes_of
 
 from schemas.messages.events import (
     Click,
@@ -154,6 +155,11 @@ def sections(page: str, shown: Shown) -> list[str]:
     return html
 
 
+def looked_at(outgoing: Sequence[Outgoing]) -> list[str]:
+    """The items that a visitor looked at by these events: what they clicked on, and what their signals are about."""
+    return [each.event.item for each in outgoing if each.topic in (CLICKS, SIGNALS)]
+
+
 def render(page: str, segment: str, unit: str, now_ms: int) -> str:
     """A page of HTML; slots that the slate of a flat page leaves out are filled from the fallback."""
     fallback = FALLBACK.get(page, {})
@@ -169,10 +175,28 @@ async def show(request: Request) -> Response:
     """A page for the visitor of the cookie; a new visitor gets one."""
     cookie = request.cookies.get("unit")
     unit = unquote(cookie) if cookie else uuid4().hex
-    page, segment = request.path_params["page"], request.query_params.get("segment", "*")
+    page, own, tastes = request.path_params["page"], request.query_params.get("segment", "*"), tastes_of(request)
+    segment = layouts.segment_of(page, own, tastes.items, tastes.segment)
     answer = HTMLResponse(render(page, segment, unit, _now_ms()), headers={"Cache-Control": "no-store"})
     if cookie is None:
         answer.set_cookie("unit", quote(unit), max_age=YEAR_S, httponly=True, samesite="lax")
+    keep(request, answer, tastes._replace(segment=segment))
+    return answer
+
+
+async def show_item(request: Request) -> Response:
+    """The page of an item: whoever opens it looked at it, which is told and remembered."""
+    item, unit = request.path_params["item"], unquote(request.cookies.get("unit", ""))
+    answer = HTMLResponse(f"<!doctype html><title>{escape(item)}</title>", headers={"Cache-Control": "no-store"})
+    if unit and consents(request):
+        about = {"event_id": uuid4().hex, "occurred_at": _now_ms(), "unit": unit, "kind": "view", "item": item}
+        try:
+            viewed = msgspec.convert(about | {"family": FAMILIES.get(item, "")}, Signal)
+        except msgspec.ValidationError as error:
+            return PlainTextResponse(str(error), 404)
+        with suppress(KafkaException, BufferError):  # the page is worth more than what it tells
+            await events.send([Outgoing(SIGNALS, viewed)])
+    keep(request, answer, tastes_of(request).with_items([item]))
     return answer
 
 
@@ -190,7 +214,10 @@ async def take(request: Request) -> Response:
             outgoing = [observed(report, unit, _now_ms()) for report in reports]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return PlainTextResponse(str(error), 400)
-    return await publish(outgoing)
+    answer = await publish(outgoing)
+    if items := looked_at(outgoing):
+        keep(request, answer, tastes_of(request).with_items(items))
+    return answer
 
 
 async def take_back(request: Request) -> Response:
@@ -241,6 +268,7 @@ app = Starlette(
         Route("/events", take, methods=["POST"]),
         Route("/orders", take, methods=["POST"]),
         Route("/returns", take_back, methods=["POST"]),
+        Route("/items/{item}", show_item),
         Route("/{page}", show),
     ],
 )

@@ -11,7 +11,7 @@ from schemas.codec import bad_record, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.export import stem
 from schemas.messages.events import Signal
-from schemas.messages.fields import EventId, Family, Item, Millis, SignalKind, Unit
+from schemas.messages.fields import Context, EventId, Family, Item, Millis, SignalKind, Unit
 from schemas.times import odd_unit
 from schemas.topic import Role, Topic
 from schemas.topics import EVENT_TOPICS, SIGNALS, written_by
@@ -29,6 +29,7 @@ class ReportedSignal(msgspec.Struct, frozen=True, gc=False):
     signal: SignalKind
     item: Item
     family: Family = ""
+    context: Context = {}
 
     def event(self) -> Signal:
         """As it is published."""

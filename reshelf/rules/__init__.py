@@ -10,6 +10,7 @@
   with line and reason
 - `lint`: what a page asks for that the catalog does not have: perhaps not yet, perhaps mistyped
 - `marks`: what rules make of one item in one slot, as people are told beside it
+- `segments`: whether a page may have learned segments as it says: by the settings, and by how many
 - `timeline`: what became of one item on one page: when its slots changed, which rules named it
 - `topic`: rules on their topics: the newest of each page, all versions of one, and publishing
   another

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, tzinfo
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from policy.pages.messages import shelf_problems
-from policy.rules.checks import problems
+from policy.rules.checks import Problem, problems
 from reshelf.rules.bounds import LOADER, excess
 from schemas.errors import BadSettings
 from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf, PolicyChoice, TemplateRow
@@ -43,20 +43,29 @@ class Wrong(NamedTuple):
     text: str
 
 
-def read(text: str, source: str, zone: tzinfo = UTC) -> list[PageRules]:
+MoreProblems = Callable[[PageRules], Iterable[Problem]]
+"""What is wrong with a page by more than the page itself, such as the settings."""
+
+
+def no_problems(page: PageRules) -> Iterable[Problem]:
+    """Nothing is wrong."""
+    return ()
+
+
+def read(text: str, source: str, zone: tzinfo = UTC, more: MoreProblems = no_problems) -> list[PageRules]:
     """The pages of a file, version 0 each; raises `BadSettings` that names each line and reason.
 
-    Dates and times without a zone are in `zone`.
+    Dates and times without a zone are in `zone`.  `more` says what else is wrong with a page that fits, by path.
     """
-    pages, wrong = check(text, zone)
+    pages, wrong = check(text, zone, more)
     if wrong:
-        more = f"\n(and {len(wrong) - SHOWN} more)" if len(wrong) > SHOWN else ""
+        rest = f"\n(and {len(wrong) - SHOWN} more)" if len(wrong) > SHOWN else ""
         lines = [f"{source}, line {line}: {said}" for line, said in wrong[:SHOWN]]
-        raise BadSettings("\n".join(["rules do not fit", *lines]) + more)
+        raise BadSettings("\n".join(["rules do not fit", *lines]) + rest)
     return pages
 
 
-def check(text: str, zone: tzinfo = UTC) -> tuple[list[PageRules], list[Wrong]]:
+def check(text: str, zone: tzinfo = UTC, more: MoreProblems = no_problems) -> tuple[list[PageRules], list[Wrong]]:
     """The pages that fit, and all that is wrong with the others."""
     try:
         if beyond := excess(text):
@@ -76,7 +85,7 @@ def check(text: str, zone: tzinfo = UTC) -> tuple[list[PageRules], list[Wrong]]:
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
     pages, wrong, names = list[PageRules](), list[Wrong](), set[str]()
     for node, content_of_page in zip(nodes, content if several else [content], strict=True):
-        page, faults = _page(node, content_of_page, zone)
+        page, faults = _page(node, content_of_page, zone, more)
         wrong += faults
         if page is not None:
             pages.append(page)
@@ -140,7 +149,7 @@ def _is_said(name: str, value: Any) -> bool:
     return not (name in unsaid and unsaid[name] == value)
 
 
-def _page(node: yaml.Node, content: Any, zone: tzinfo) -> tuple[PageRules | None, list[Wrong]]:
+def _page(node: yaml.Node, content: Any, zone: tzinfo, more: MoreProblems) -> tuple[PageRules | None, list[Wrong]]:
     if not isinstance(content, dict):
         return None, [Wrong(_line(node), f"expected a page with `page` and `slots`, got {type(content).__name__}")]
     forbidden = [name for name in OURS if name in content]
@@ -160,7 +169,7 @@ def _page(node: yaml.Node, content: Any, zone: tzinfo) -> tuple[PageRules | None
         return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in faults]
     fields = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
     unknown = [Wrong(_line(_at(node, path)), said) for path, said in islice(_unknown(plain, fields, ""), MOST_WRONG)]
-    faults = [*odd, *problems(page), *shelf_problems(page)]
+    faults = [*odd, *problems(page), *shelf_problems(page), *more(page)]
     return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in faults)]
 
 

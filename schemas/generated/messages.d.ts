@@ -699,8 +699,8 @@ export interface PageDraft {
  *
  * The prior mean of an arm's attractiveness is, on the logit scale, that of
  * `click_rate` plus weight times value over the arm's features (see
- * `policy.model.features`) plus `text` times the arm's vector, each with the segment's own
- * part; and then what `arms` says of its clicks in the other segments.
+ * `policy.model.features`) plus `text` and `picture` times the vectors of the arm's text and picture, each with
+ * the segment's own part; and then what `arms` says of its clicks in the other segments.
  * `strength` is the weight of the page's base rate where nothing else is known.
  */
 export interface PolicyParameters {
@@ -719,8 +719,11 @@ export interface PolicyParameters {
   scales?: Record<string, [number, number]>;
   weights?: Record<string, number>;
   text_model?: string;
-  /** Little-endian float16, one for each dimension of a text vector. */
+  /** Little-endian float16, one for each dimension of a vector. */
   text?: string;
+  picture_model?: string;
+  /** Little-endian float16, one for each dimension of a vector. */
+  picture?: string;
   segments?: Record<string, SegmentFit>;
   /**
    * Clicks of each arm on the whole page, and how many its features let expect; those of a segment count the less,
@@ -758,8 +761,10 @@ export interface PolicyParameters {
 export interface SegmentFit {
   base?: number;
   weights?: Record<string, number>;
-  /** Little-endian float16, one for each dimension of a text vector. */
+  /** Little-endian float16, one for each dimension of a vector. */
   text?: string;
+  /** Little-endian float16, one for each dimension of a vector. */
+  picture?: string;
   examined?: number;
   /** Variance of what the weights say, logit scale. */
   variance?: number;

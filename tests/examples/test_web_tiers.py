@@ -39,8 +39,10 @@ from schemas.messages.events import (
 )
 from schemas.messages.fields import FALLBACK
 from schemas.messages.layouts import Layout, LayoutLife, LayoutShelf
+from schemas.messages.segments import SegmentModel
 from schemas.topic import Topic
-from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES, RETURNS, SIGNALS
+from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES, RETURNS, SEGMENTS, SIGNALS
+from streams.fitter.segments.records import records_of
 from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
@@ -65,6 +67,10 @@ ARRANGED = msgspec.structs.replace(
 )
 """A page with shelves; rows have an empty slot, or are left out."""
 LINE = {"item": "tent", "quantity": 2, "amount": 4_990}
+
+
+TASTES = SegmentModel(version=1, generation=1, published_at=1, names=["t01", "t02"], starts=[0, 0], parts=0, margin=1)
+POINTS = {"tent": [5, 0], "größe: a;b": [0, 40]}
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,13 @@ def tier(
     versions = [*(("cooks", version) for version in (*range(1, 9), 10, 9)), ("*", 3)]
     standing = msgspec.structs.replace(layout("*", 6, now), page="standing", life="live/0/1")
     shelves = msgspec.structs.replace(ARRANGED, expires_at=now + 600_000)
-    publish(kafka, [*(layout(*one, now + 600_000) for one in versions), past, standing, shelves])
+    tastes = [
+        msgspec.structs.replace(layout(name, 4, now + 600_000), page="tastes", segments="learned")
+        for name in ("*", "t00", "t01", "t02")
+    ]
+    publish(kafka, [*(layout(*one, now + 600_000) for one in versions), past, standing, shelves, *tastes])
+    model = [record for record in records_of(TASTES, POINTS, 0) if record.topic == SEGMENTS.name]
+    deliver(kafka, SEGMENTS, [(record.key or b"", record.value or b"") for record in model])
     deliver(kafka, LAYOUT_LIVES, [(b"live/0/1", encode(LayoutLife("live/0/1", now, now + 600_000)))])
     port = free_port()
     chosen = {
@@ -155,6 +167,31 @@ def told(page: str) -> tuple[int, int, dict[str, str]]:
     version, variant = (int(re.findall(rf'data-{name}="(-?\d+)"', page)[0]) for name in ("version", "variant"))
     found = re.findall(r'data-slot="([^"]*)" data-item="([^"]*)"', page)
     return version, variant, {unescape(slot): unescape(item) for slot, item in found}
+
+
+def test_a_visitor_who_consents_is_in_the_segment_of_what_they_looked_at_and_nobody_else(tier: Tier) -> None:
+    def segment(visitor: requests.Session) -> str:
+        page = visitor.get(f"{tier.address}/tastes", timeout=10).text
+        return str(re.findall(r'data-segment="([^"]*)"', page)[0])
+
+    with requests.Session() as silent, requests.Session() as visitor:
+        for each in (silent, visitor):
+            assert segment(each) == "t00", "they looked at nothing yet"
+        visitor.cookies.set("consent", "yes")
+        for each in (silent, visitor):
+            each.get(f"{tier.address}/items/tent", timeout=120)
+        assert (segment(silent), segment(visitor)) == ("t00", "t01")
+        clicked = event("click", event_id="c-7", slot="home-1", item="größe: a;b")
+        assert visitor.post(f"{tier.address}/events", json=[clicked], timeout=120).status_code == 204
+        assert segment(visitor) == "t02"
+        for number in range(40):
+            visitor.get(f"{tier.address}/items/{number:_>120}", timeout=120)
+        assert len(visitor.cookies["tastes"] or "") < 2_100 and segment(visitor) == "t00", "the window moved on"
+        unit = visitor.cookies["unit"]
+        visitor.cookies.set("consent", "no")
+        assert segment(visitor) == "t00" and "tastes" not in visitor.cookies
+    views = [decoder(Signal)(message.value() or b"") for message in tier.records(SIGNALS)]
+    assert {(view.unit, view.kind) for view in views} == {(unit, "view")} and len(views) == 41
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

@@ -42,8 +42,9 @@ def check(front: Front, file: TextIO) -> None:
     Example: reshelf rules check home.yaml
     """
     from reshelf.rules.file import read
+    from reshelf.rules.segments import SegmentCheck
 
-    pages = read(file_text(file), file.name, front.settings.shop.zone)
+    pages = read(file_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
     total = sum(len(page.rules) for page in pages)
     front.answer(
         {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
@@ -68,11 +69,12 @@ def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | Non
     from reshelf.inspect.prices.preview import preview as previewed
     from reshelf.inspect.prices.words import as_json, in_words
     from reshelf.rules.file import read
+    from reshelf.rules.segments import SegmentCheck
 
     front.require_state()
     zone = front.settings.shop.zone
     at_ms = now_ms() if at is None else _moment(at, zone)
-    pages = read(file_text(file), file.name, zone)
+    pages = read(file_text(file), file.name, zone, SegmentCheck(front.settings))
     previews = [previewed(front.settings, page, segments, at_ms) for page in pages]
     if front.json:
         front.answer({"pages": [as_json(each, level) for each in previews]}, "")
@@ -130,12 +132,13 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
     from reshelf.rules.drafts import WAIT_FOR_ANOTHER
     from reshelf.rules.file import read
     from reshelf.rules.lint import lint
+    from reshelf.rules.segments import SegmentCheck
     from reshelf.rules.topic import publish
     from schemas.errors import BadSettings
     from schemas.topics import CATALOG_ITEMS
     from streams.catalog.snapshot import read_catalog
 
-    pages = read(file_text(file), file.name, front.settings.shop.zone)
+    pages = read(file_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
     if front.settings.publishing.two_people:
         raise BadSettings(WAIT_FOR_ANOTHER)
     person = person_of(front, Role.PUBLISH, author)

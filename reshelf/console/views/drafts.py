@@ -19,6 +19,7 @@ from reshelf.inspect.prices.preview import PagePair, Preview, page_pair, price_p
 from reshelf.inspect.prices.words import as_json
 from reshelf.rules.edits import edited, edits_of
 from reshelf.rules.file import check, read
+from reshelf.rules.segments import SegmentCheck
 from schemas.errors import BadSettings
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
@@ -32,7 +33,7 @@ MOVED = 8
 def drafted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """The text of `page` with `edits` made on `text` (empty: what is in force), and what is wrong with it."""
     text, name = _draft(view, body), text_of(body, "page")
-    pages, _ = check(text, view.settings.shop.zone)
+    pages, _ = check(text, view.settings.shop.zone, SegmentCheck(view.settings))
     page = next((each for each in pages if each.page == name), None)
     return {
         "text": text,
@@ -58,7 +59,7 @@ async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rules(view: LiveView, body: Mapping[str, Any]) -> PageRules:
-    pages = read(_draft(view, body), "the draft", view.settings.shop.zone)
+    pages = read(_draft(view, body), "the draft", view.settings.shop.zone, SegmentCheck(view.settings))
     name = text_of(body, "page")
     page = next((each for each in pages if each.page == name), None)
     if page is None:

@@ -18,6 +18,7 @@ from reshelf.rules import topic
 from reshelf.rules.drafts import WAIT_FOR_ANOTHER
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
+from reshelf.rules.segments import SegmentCheck
 from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
 from schemas.rules import Pin
@@ -64,7 +65,7 @@ def pinned_shelves(page: PageRules) -> dict[str, str]:
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
     zone = view.settings.shop.zone
-    pages, wrong = check(text_of(body, "text"), zone)
+    pages, wrong = check(text_of(body, "text"), zone, SegmentCheck(view.settings))
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
         "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page, zone)],
@@ -77,7 +78,7 @@ def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     if view.settings.publishing.two_people:
         raise BadSettings(WAIT_FOR_ANOTHER)
     author, reason = _signed(body, "author", "reason")
-    pages = read(text_of(body, "text"), "the text", view.settings.shop.zone)
+    pages = read(text_of(body, "text"), "the text", view.settings.shop.zone, SegmentCheck(view.settings))
     version = body.get("version")
     # Of other pages that the text names nobody saw what is in force: only new ones are published.
     base = dict.fromkeys((page.page for page in pages), 0)
