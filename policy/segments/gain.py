@@ -28,7 +28,8 @@ def held_out_logs(mixture: Mixture, votes: Votes, prior: Floats | None = None) -
     """How well the items of each unit with two and more foretell each other, by a mixture that was not fitted to them.
 
     It is the mean over the unit's items of the logarithm of an item's likelihood, given the others, against that by
-    its popularity.  `prior` are logarithms that are known of each unit's tastes beside its items, float64[N, G] of those units.
+    its popularity.  `prior` are logarithms that are known of each unit's tastes beside its items, float64[N, G] of
+    those units.
     """
     several = votes.some(np.flatnonzero(np.diff(votes.starts) >= 2))
     sums = joint(mixture, several) + (0.0 if prior is None else prior)
