@@ -1,4 +1,4 @@
-"""Catalog text to vectors: what changed is encoded once and published on catalog-embeddings.
+"""Catalog texts and pictures to vectors: what changed is encoded once and published on catalog-embeddings.
 
 - `attention`: attention of transformers' models on a CPU, whose keys are filled up to whole
   registers
@@ -10,6 +10,7 @@
   quantisation)
 - `log`: the two topics of the encoder worker, read to their ends and written to
 - `model`: a Hugging Face text encoder from a folder or by name, used as its own files say
+- `pictures`: pictures of items to vectors
 - `text`: what of an item is encoded, as one text, and the hash that says whether it changed
 - `tuning`: a text encoder tuned on a shop's own clicks: low-rank adapters and a contrastive loss
 - `wire`: a vector as it is published: whole numbers of 8 bits, and the value of one of them

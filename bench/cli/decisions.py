@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,6 +33,8 @@ SHOPS = ("ours", "wide", "flat", "cascade", "dbn", "grid", "null", "misleading",
 USUAL = ("ours", "cascade")
 PAGE = "page"
 """Pages of shelves, in which other learners take part."""
+TASTES = "tastes"
+"""Pages whose visitors come again and have tastes, with learned segments and without."""
 
 
 @click.command()
@@ -53,12 +55,31 @@ PAGE = "page"
 @click.option(
     "--shop",
     "shops",
-    type=click.Choice([*SHOPS, "all", PAGE]),
+    type=click.Choice([*SHOPS, "all", PAGE, TASTES]),
     default=USUAL,
     multiple=True,
     show_default=True,
     help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
-    "`page` is a page of shelves, and stands alone.",
+    "`page` is a page of shelves, `tastes` one whose visitors have tastes; each of them stands alone.",
+)
+@click.option(
+    "--visitors",
+    type=click.IntRange(min=2_000),
+    default=5_000,
+    show_default=True,
+    help="How many visitors --shop tastes has.",
+)
+@click.option(
+    "--elsewhere",
+    type=click.IntRange(0, 10),
+    help="How many items a visitor of --shop tastes looks at elsewhere for each page view.  [default: 1]",
+)
+@click.option(
+    "--world",
+    "worlds",
+    type=click.Choice(["strong", "weak", "continuous", "none", "drift", "new_items", "shared_devices", "robots"]),
+    multiple=True,
+    help="In which worlds of --shop tastes; may be given more than once.  [default: all]",
 )
 @click.option(
     "--peers",
@@ -129,6 +150,9 @@ def decisions(
     tuning_seeds: int,
     views: tuple[int, ...],
     shops: tuple[str, ...],
+    visitors: int,
+    elsewhere: int | None,
+    worlds: tuple[str, ...],
     peers: tuple[str, ...],
     limit_s: float,
     delay: int,
@@ -159,6 +183,9 @@ def decisions(
     With --shop page, shelves are arranged in rows, on pages of several kinds: by the policy, in the declared order, and
     by click rates of shelves in each row, and by Vowpal Wabbit where it is among --peers; beside these only --seeds,
     --views and --processes matter then.
+    With --shop tastes the policy races with learned segments against itself with one segment for all, in worlds
+    where tastes are strong, weak, continuous or none, and others where strong ones meet drift, new items, shared
+    devices or robots.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -171,10 +198,13 @@ def decisions(
     if chain:
         _compare_estimates(front, seeds, processes)
         return
+    if len(shops) > 1 and (alone := next((name for name in (PAGE, TASTES) if name in shops), "")):
+        raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
     if PAGE in shops:
-        if len(shops) > 1:
-            raise click.UsageError("--shop page stands alone: its learners and figures are others.")
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
+        return
+    if TASTES in shops:
+        _compare_tastes(front, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds)
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -234,6 +264,13 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
             f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
         )
     content = compare(views, seeds, processes, _say, peers=chosen)
+    front.answer(content, text_of(content))
+
+
+def _compare_tastes(front: Front, *race: Any) -> None:
+    from bench.decisions.tastes import compare, text_of
+
+    content = compare(*race, _say)
     front.answer(content, text_of(content))
 
 

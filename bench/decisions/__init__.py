@@ -14,5 +14,7 @@
 - `report`: a whole contest: peers are tuned, then they and the policy race on the same seeds
 - `renewals`: what it costs to compose by what was learned, and to hold layouts back: regret, layouts
   made, slots that change
+- `tastes`: what learned segments are worth: clicks lost with them, against those lost with one segment for all
+  visitors
 - `tables`: a contest's answer as text: one table over all shops, then what each shop's learners lost
 """

@@ -89,7 +89,7 @@ def measure(settings: Settings, options: Options, *, leave_clean: bool = True) -
         query = f"page={key.page}&segment={key.segment}"
         _until_served(f"http://127.0.0.1:{port}/api/arms?{query}", console)
         stack.enter_context(_flowing(traffic, options.rate))
-        return _Tab(chromium, f"http://127.0.0.1:{port}/#arms?{query}", console).rounds(options)
+        return _Tab(chromium, f"http://127.0.0.1:{port}/#items?{query}", console).rounds(options)
 
 
 def _started(stack: contextlib.ExitStack, own: Settings, *arguments: str) -> Worker:

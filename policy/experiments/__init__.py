@@ -1,5 +1,7 @@
 """Controlled experiments on the stream: intervals and tests that may be looked at at any time.
 
+- `decision`: what follows from an experiment: keep the learned layouts, wait, or stop them; and what
+  they earn in money
 - `elimination`: which policies on trial are worse than the best for certain, at whatever moment
   that is looked at
 - `health`: how an experiment stands: uplifts, whether the split can be trusted, and which

@@ -6,7 +6,7 @@ and numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -17,6 +17,7 @@ from policy.arrays import Bools, Codes, Floats, Hashes, Indices
 from policy.items import ItemFacts
 from policy.rules.constraint import Constraint, Idle, Table
 from policy.rules.kind import PageContext
+from policy.rules.kinds.bid import Bid, paying
 from policy.rules.kinds.boost import Boost
 from policy.rules.kinds.cap import Cap, Caps
 from policy.rules.kinds.complements import Complements
@@ -53,6 +54,7 @@ class CompiledRules:
     exposures: Exposures
     placements: Placements
     complements: Complements
+    bids: tuple[Bid, ...] = ()
     idle: tuple[str, ...] = ()
     until: int | None = None
 
@@ -77,6 +79,7 @@ class CompiledRules:
             exposures=Exposures.of(those(Exposure), arms),
             placements=Placements.of(those(Placement), arms, slots),
             complements=next(iter(those(Complements)), Complements.none(arms)),
+            bids=tuple(those(Bid)),
             idle=tuple(f"{rule.label}: {rule.effect}" for rule in those(Idle)),
             until=until,
         )
@@ -121,6 +124,19 @@ class CompiledRules:
         exposures = Exposures.of([], len(self.eligible))
         return replace(self, pins=self.pins.in_baseline(), exposures=exposures)
 
+    def auctioned(self, rates: Callable[[], Floats]) -> CompiledRules:
+        """The rules with what bids do to scores, by click rates of the arms, float64[A] in the order given.
+
+        `bids` are then about the arms that each lifts.  Rates are asked for where there are bids.
+        """
+        if not self.bids:
+            return self
+        organic = np.where(self.eligible, rates()[self.canonical] * self.factor, 0.0)
+        bids, factor = paying(self.bids, organic, len(self.placements.allowed)), self.factor.copy()
+        for bid in bids:
+            factor[bid.arms] *= bid.factor
+        return replace(self, factor=factor, bids=tuple(bids))
+
     def broken(self, slates: Codes, names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
         """The rules that do not hold in slates, int32[V, S], with the number of slates in which they do not.
 
@@ -132,8 +148,11 @@ class CompiledRules:
     def effects(self, row: int) -> list[str]:
         """What rules do to the arm in a row, in words."""
         effects = [] if self.eligible[row] else ["may not be shown now: stock, dates, or a boost with factor 0"]
-        if self.factor[row] != 1.0:
-            effects.append(f"score times {self.factor[row]:g} by boosts")
+        paid = [bid for bid in self.bids if bid.arms[row]]
+        boosted = self.factor[row] / np.prod([bid.factor for bid in paid])
+        if not np.isclose(boosted, 1.0):
+            effects.append(f"score times {boosted:g} by boosts")
+        effects += [bid.effect for bid in paid]
         for table in self.tables:
             pairs = zip(table.effects, table.about[:, row].tolist(), strict=True)
             effects += [effect for effect, about in pairs if about]

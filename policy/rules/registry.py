@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policy.rules.kind import Kind
-from policy.rules.kinds import boost, cap, complements, exposure, pin, placement, shelves, spacing, sponsored
+from policy.rules.kinds import bid, boost, cap, complements, exposure, pin, placement, shelves, spacing, sponsored
 from schemas import rules as declared
 
 _ALL: tuple[Kind[Any], ...] = (
@@ -17,6 +17,7 @@ _ALL: tuple[Kind[Any], ...] = (
     exposure.KIND,
     placement.KIND,
     sponsored.KIND,
+    bid.KIND,
     complements.KIND,
     shelves.NOT_ABOVE,
     shelves.NOT_BELOW,

@@ -214,6 +214,8 @@ def _with_moved(after: Published, before: Published | None, votes: Votes) -> Pub
 def likeliest_names(published: Published, votes: Votes, current: Sequence[str] = ()) -> list[str]:
     """The segment of each unit by the rule of `policy.segments.rule`, of those who are in `current`."""
     model = published.model
+    if not model.names:
+        return [UNASSIGNED] * votes.units
     rows = [published.points.get(name) for name in votes.names]
     has_points = np.array([row is not None for row in rows], dtype=np.float32)
     points = np.array([row or [0] * len(model.names) for row in rows], dtype=np.float64).reshape(-1, len(model.names))

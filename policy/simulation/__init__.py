@@ -19,5 +19,7 @@ the layout producer runs.  Everything is drawn from generators that are passed i
 - `shop`: a shop with segments, items that come and go, interest partly predicted by text, drift, and
   purchases that come late
 - `shops`: kinds of shops by name: what is different in each
+- `tastes`: a page whose visitors come again and have tastes, which nobody names: what learned segments are worth on
+  it
 - `visits`: how visitors of a simulated page look and click: as the learner assumes, and otherwise
 """

@@ -37,8 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("setup.init:init", "Write a commented settings file."),
     "worker": ("run.worker:worker", "Run the stream workers."),
     "edge": ("run.edge:edge", "Serve layouts and accept events over HTTP, for web tiers without Kafka."),
+    "mcp": ("run.mcp:mcp", "Let programs look, price and publish by the Model Context Protocol."),
     "encoder": ("run.encoder:encoder", "Turn the texts of changed items into vectors."),
     "finetune": ("data.finetune:finetune", "Tune the text model on what visitors clicked one after the other."),
+    "people": ("setup.people:people", "Give people tokens and roles for publishing rules."),
     "topics": ("setup.topics:topics", "Create the topics, or list them and how they differ from what they should be."),
     "publish": ("data.publish:publish", "Check JSON lines and publish them to a topic."),
     "forget": ("data.forget:forget", "Delete what is kept about a unit."),
@@ -81,8 +83,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain", "ask"),
-    "Set up": ("init", "settings", "topics", "doctor", "schemas", "completion"),
-    "Run": ("worker", "encoder", "finetune", "edge", "publish", "forget", "import"),
+    "Set up": ("init", "settings", "people", "topics", "doctor", "schemas", "completion"),
+    "Run": ("worker", "encoder", "finetune", "edge", "mcp", "publish", "forget", "import"),
     "Arrange pages": ("rules",),
     "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),
     "Look after the state": ("state", "replay"),
@@ -93,7 +95,7 @@ TASKS: dict[str, tuple[str, ...]] = {
 OTHERS = "From other packages"
 """The heading of plug-ins that no task names."""
 
-LASTING = ("demo", "console", "worker", "edge", "encoder", "drill")
+LASTING = ("demo", "console", "worker", "edge", "mcp", "encoder", "drill")
 """They go on while a broker is away: what its client says of that matters to their operator."""
 
 _librdkafka = logging.getLogger("reshelf.librdkafka")

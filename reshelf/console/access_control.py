@@ -2,7 +2,8 @@
 
 On the loopback interface without a token only names of this machine are answered,
 so that no foreign page can reach the console under a name of its own (DNS
-rebinding).  What writes has to come from the console's own pages: it names the
+rebinding).  Elsewhere a token says who asks, and their roles which addresses they may
+use (`routes`).  What writes has to come from the console's own pages: it names the
 origin, and carries a header that a form of another site cannot set.
 """
 
@@ -11,18 +12,20 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 
 from aiohttp import web
 
+from reshelf.console.routes import role_needed
+from reshelf.people.file import NOBODY, People, pass_of, require_access
+from reshelf.people.person import ANYBODY, Person
 from reshelf.service_settings import ConsoleSettings
-from streams.access import host_of, is_loopback, required_token
+from streams.access import host_of, is_loopback
 
 COOKIE = "reshelf-console"
 OURS = "X-Reshelf-Console"
 """A request that writes carries this header."""
-OPEN = ("/login", "/static/")
-"""What can be had without a token: the page that asks for it."""
+PERSON = web.RequestKey("person", Person)
+"""Who asks, in every request that is answered."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -39,17 +42,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class AccessControl:
     """Checks every request; raises BadSettings for an address beyond this machine without a token."""
 
-    def __init__(self, settings: ConsoleSettings) -> None:
-        self.token = required_token("console", settings.host, settings.token)
+    def __init__(self, settings: ConsoleSettings, people: People = NOBODY) -> None:
+        self._people = people
+        self._token = settings.token.get_secret_value()
+        require_access(settings, people)
 
     @property
-    def pass_(self) -> str:
-        """What a browser sends once it has given the token; the token cannot be read from it."""
-        return sha256(f"console {self.token}".encode()).hexdigest()
+    def asks(self) -> bool:
+        """Whether a token is needed."""
+        return bool(self._token or self._people)
 
-    def knows(self, token: str) -> bool:
-        """Whether this is the token."""
-        return _equal(token, self.token)
+    def with_token(self, token: str) -> Person | None:
+        """Whose token this is; None where it is nobody's."""
+        if self._token:
+            return ANYBODY if _equal(token, self._token) else None
+        return self._people.with_token(token)
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -58,23 +65,31 @@ class AccessControl:
         return response
 
     def _refused(self, request: web.Request) -> web.StreamResponse | None:
-        if not self.token and not is_loopback(host_of(f"//{request.host}")):
+        if not self.asks and not is_loopback(host_of(f"//{request.host}")):
             return _error(403, f"without a token only names of this machine are answered, got {request.host[:80]!r}")
         if request.method not in ("GET", "HEAD") and not _ours(request):
             return _error(403, "expected a request of the console's own pages")
-        if self.token and not self._may(request):
+        needed, person = role_needed(request), self._person(request) if self.asks else ANYBODY
+        if needed is None:
+            return None
+        if person is None:
             if request.path.startswith(("/api/", "/metrics")):
                 return _error(401, "expected the token: open /login in a browser, or send Authorization: Bearer ...")
             return web.Response(status=303, headers={"Location": "/login"})
+        if not person.may(needed):
+            has = ", ".join(sorted(person.roles))
+            return _error(403, f"this needs the role {needed}; {person.name} has: {has}")
+        request[PERSON] = person
         return None
 
-    def _may(self, request: web.Request) -> bool:
-        if request.path.startswith(OPEN):
-            return True
+    def _person(self, request: web.Request) -> Person | None:
         header = request.headers.get("Authorization", "")
         if header.startswith("Bearer "):
-            return self.knows(header.removeprefix("Bearer "))
-        return _equal(request.cookies.get(COOKIE, ""), self.pass_)
+            return self.with_token(header.removeprefix("Bearer "))
+        given = request.cookies.get(COOKIE, "")
+        if self._token:
+            return ANYBODY if _equal(given, pass_of(self._token)) else None
+        return self._people.with_pass(given)
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:

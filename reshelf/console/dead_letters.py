@@ -47,6 +47,13 @@ class RecentDeadLetters:
         """Letters on the topic, those before the last ones included."""
         return self._skipped + sum(self.reasons.values())
 
+    def by_topic(self) -> Counter[str]:
+        """How many were read of each topic."""
+        totals = Counter[str]()
+        for (topic, _), count in list(self.reasons.items()):
+            totals[topic] += count
+        return totals
+
     def read(self) -> None:
         """Take over what came; blocks for a moment.  A broker that is away is tried again the next time."""
         try:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from policy.assignment import choose
 from reshelf.inspect.layout_store import LayoutStore, StoredLayout, unpack
+from schemas.messages.layouts import Layout
 from streams.catalog.page import Key
 
 DEPTH = 60
@@ -50,6 +51,17 @@ class LayoutHistory:
         self._earlier.move_to_end(key)
         if len(self._earlier) > self._keys:
             self._earlier.popitem(last=False)
+
+    def versions(self, key: Key) -> Iterator[Layout]:
+        """The versions that are kept, oldest first; each is decoded as it is taken."""
+        return (unpack(stored.packed) for stored in list(self._earlier.get(key, ())))
+
+    def ends(self, key: Key) -> tuple[Layout, Layout] | None:
+        """The oldest layout of a page and segment that is kept, and the newest; None where none is."""
+        versions = self._earlier.get(key)
+        if not versions:
+            return None
+        return unpack(versions[0].packed), versions[-1].layout()
 
     def changes(self, key: Key, unit: str) -> Iterator[Change]:
         """What changed in the slots that the unit sees, as far as versions are kept, newest first.

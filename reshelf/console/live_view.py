@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from reshelf.console.dead_letters import RecentDeadLetters
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
+from reshelf.console.page_news import PageNews
 from reshelf.console.rules_history import RulesHistory
 from reshelf.console.title_search import TitleSearch
 from reshelf.namespaces.open_state import settings_of
@@ -94,6 +95,7 @@ class LiveView:
         self.dead_letters = RecentDeadLetters(settings.kafka)
         self.rules_history = RulesHistory(settings.kafka)
         self.titles = TitleSearch()
+        self.news = PageNews()
         self.monitor = Monitor(settings, redis, self.layout_history)
         self.state: State | None = None
 

@@ -23,7 +23,7 @@ from reshelf.console.uplift_lines import UpliftLines
 from reshelf.inspect.consumer_groups import describe_groups
 from reshelf.inspect.duplicate_window import Tightest
 from reshelf.inspect.event_sample import TopicSample, sample_events
-from reshelf.inspect.experiment import health
+from reshelf.inspect.experiment import PageStanding, health, standing_of
 from reshelf.inspect.lag import DECIDED, TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, Transient
@@ -69,6 +69,7 @@ class Monitor:
         self.servers: list[dict[str, Any]] = []
         self.health: dict[str, Health] = {}
         self.uplifts: dict[str, UpliftLines] = {}
+        self.pages: dict[str, PageStanding] = {}
         self.quotas: list[QuotaUse] = []
         self.events: list[TopicSample] = []
         self.away = ""
@@ -95,8 +96,7 @@ class Monitor:
     def forget(self) -> None:
         """Begin anew: what comes is of another state."""
         self.beats.clear()
-        self.health.clear()
-        self.uplifts.clear()
+        self.retain(())
         self.quotas, self.duplicates, self._quotas_at = [], None, -QUOTAS_S
         self.windows.clear()
         self.events, self._events_at = [], -EVENTS_S
@@ -132,7 +132,8 @@ class Monitor:
 
     def retain(self, pages: Collection[str]) -> None:
         """Forget the uplifts of all pages but these: of a page that is arranged no more nobody asks."""
-        for of_pages in (self.health, self.uplifts):
+        of_all: tuple[dict[str, Any], ...] = (self.health, self.uplifts, self.pages)
+        for of_pages in of_all:
             for page in of_pages.keys() - set(pages):
                 del of_pages[page]
 
@@ -183,8 +184,10 @@ class Monitor:
         )
 
     async def _measure(self, reader: StateReader, settings: Settings, page: str) -> None:
-        current = health(await reader.read_bins(page), settings)
+        bins = await reader.read_bins(page)
+        current = health(bins, settings)
         self.remember(page, current, _now_ms())
+        self.pages[page] = await asyncio.to_thread(standing_of, current, bins, settings)
 
     def _groups(self, manifest: Manifest) -> list[dict[str, Any]]:
         """The workers of each role, as the broker describes them."""

@@ -11,35 +11,44 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from hashlib import blake2b
-from importlib.resources import files
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from reshelf.console.access_control import COOKIE, AccessControl
+from reshelf.console.access_control import COOKIE, PERSON, AccessControl
 from reshelf.console.live_view import LiveView, State, live_view
+from reshelf.console.notices.rounds import watch
+from reshelf.console.routes import require_roles
+from reshelf.console.static_files import page, static
 from reshelf.console.views.arms import arms
 from reshelf.console.views.drafts import drafted, previewed
 from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why, why_shelf
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
+from reshelf.console.views.planning.rule_earnings import RuleEarnings, rules_report
+from reshelf.console.views.planning.saved_drafts import approved, deleted, listed, opened, saved
+from reshelf.console.views.planning.timeline import calendar, item_timeline
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.shop import card, shop
+from reshelf.console.views.start import start
+from reshelf.people.file import pass_of, read_people, require_names
+from reshelf.people.person import Person
 from reshelf.rules.topic import Overtaken
-from reshelf.service_settings import ConsoleSettings
+from reshelf.service_settings import ConsoleSettings, require_channels
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.pages import PageRules
+from streams.cancellation import cancel_all
 from streams.fold.deltas import WHOLE_PAGE
 from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 
-KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
-LONGEST = 64
+LONGEST, LONGEST_ITEM = 64, 128
 BODY_BYTES = 2_000_000
-ANSWER_S = 5.0
+ANSWER_S = 4.0
 """A page is told after so long that Redis does not answer, rather than left to wait."""
 
 Answer = Callable[[web.Request], Awaitable[Any]]
@@ -53,26 +62,30 @@ class Console:
     def __init__(self, view: LiveView, guard: AccessControl) -> None:
         self._view = view
         self._guard = guard
+        self._rule_earnings = RuleEarnings(partial(rules_report, view))
 
     def app(self) -> web.Application:
         """The application with all its addresses."""
         app = web.Application(middlewares=[counted, self._guard.check], client_max_size=BODY_BYTES)
-        app.router.add_get("/", _page("index.html"))
-        app.router.add_get("/login", _page("login.html"))
+        app.router.add_get("/", page("index.html"))
+        app.router.add_get("/login", page("login.html"))
         app.router.add_get("/metrics", self._metrics)
         app.router.add_post("/login", self._login)
-        app.router.add_get("/static/{name}", _static)
+        app.router.add_get("/static/{name}", static)
         for name, answer in self._answers().items():
             app.router.add_get(f"/api/{name}", _handler(answer))
         writes = {"check": checked, "draft": drafted, "publish": published, "roll-back": taken_back}
         for name, write in writes.items():
             app.router.add_post(f"/api/rules/{name}", self._written(_in_a_thread(write)))
+        for name, write in (("save", saved), ("delete", deleted), ("approve", approved)):
+            app.router.add_post(f"/api/drafts/{name}", self._written(_in_a_thread(write)))
         app.router.add_post("/api/rules/preview", self._written(previewed))
-        return app
+        return require_roles(app)
 
     def _answers(self) -> Mapping[str, Answer]:
         return {
             "pages": self._pages,
+            "start": self._start,
             "shop": self._shop,
             "arms": self._arms,
             "experiment": self._experiment,
@@ -80,11 +93,14 @@ class Console:
             "why": self._why,
             "rules": self._rules_content,
             "items": self._items,
+            "drafts": self._drafts,
+            "timeline": self._timeline,
+            "calendar": self._calendar,
         }
 
     def _written(self, write: AsyncWrite) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            body = await _body(request)
+            body = _signed(await _body(request), request[PERSON])
             try:
                 return web.json_response(await write(self._view, body))
             except Overtaken as error:
@@ -98,12 +114,12 @@ class Console:
 
     async def _login(self, request: web.Request) -> web.Response:
         token = (await _body(request)).get("token")
-        if not self._guard.token or not isinstance(token, str) or not self._guard.knows(token):
+        if not self._guard.asks or not isinstance(token, str) or self._guard.with_token(token) is None:
             await asyncio.sleep(0.5)
             raise web.HTTPForbidden(text="that is not the token")
         response = web.json_response({})
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-        response.set_cookie(COOKIE, self._guard.pass_, httponly=True, samesite="Strict", secure=secure)
+        response.set_cookie(COOKIE, pass_of(token), httponly=True, samesite="Strict", secure=secure)
         return response
 
     async def _metrics(self, request: web.Request) -> web.Response:
@@ -116,7 +132,13 @@ class Console:
             "pages": self._view.pages(),
             "most_seen": self._view.most_seen,
             "warnings": warnings(self._view, _now_ms()),
+            "two_people": self._view.settings.publishing.two_people,
+            "person": request[PERSON].name,
+            "roles": sorted(request[PERSON].roles),
         }
+
+    async def _start(self, request: web.Request) -> dict[str, Any]:
+        return await start(self._view, _now_ms())
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
         unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"
@@ -136,7 +158,21 @@ class Console:
         return dict(await why(self._view, self._state(), rules, _segment(request), cell, _now_ms()))
 
     async def _rules_content(self, request: web.Request) -> dict[str, Any]:
-        return await asyncio.to_thread(rules_content, self._view, self._rules(request))
+        rules = self._rules(request)
+        content = await asyncio.to_thread(rules_content, self._view, rules)
+        return content | {"so_far": self._rule_earnings.of(rules, time.monotonic())}
+
+    async def _drafts(self, request: web.Request) -> dict[str, Any]:
+        if name := request.query.get("draft", ""):
+            return await asyncio.to_thread(opened, self._view, name)
+        return await asyncio.to_thread(listed, self._view)
+
+    async def _timeline(self, request: web.Request) -> dict[str, Any]:
+        item = request.query.get("item", "")[:LONGEST_ITEM]
+        return await item_timeline(self._view, self._rules(request), _segment(request), item, _now_ms())
+
+    async def _calendar(self, request: web.Request) -> dict[str, Any]:
+        return calendar(self._view, _now_ms())
 
     async def _items(self, request: web.Request) -> dict[str, Any]:
         texts, query = self._view.catalog.texts, request.query.get("q", "")[:LONGEST]
@@ -168,7 +204,10 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
     A broker that is away is waited for.  Raises BadSettings for an address that cannot be used and for
     topics that are missing.
     """
-    guard = AccessControl(settings.console)
+    require_channels(settings.notices)
+    people = await asyncio.to_thread(read_people, settings.publishing.people)
+    require_names(settings.publishing, people)
+    guard = AccessControl(settings.console, people)
 
     def failed(error: BaseException) -> None:
         if not ended.done():
@@ -176,6 +215,8 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
 
     async with contextlib.AsyncExitStack() as stack:
         view = await stack.enter_async_context(live_view(settings, failed))
+        telling = asyncio.create_task(watch(view, settings.notices))
+        stack.push_async_callback(cancel_all, [telling])
         runner = web.AppRunner(Console(view, guard).app(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -210,7 +251,7 @@ def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
             async with asyncio.timeout(ANSWER_S):
                 content = await answer(request)
         except TimeoutError:
-            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=504)
+            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=503)
         except ReshelfError as error:
             return web.json_response({"error": str(error)}, status=503)
         body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -222,25 +263,6 @@ def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
     return handle
 
 
-def _page(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
-        return _file(name)
-
-    return handle
-
-
-async def _static(request: web.Request) -> web.Response:
-    return _file(request.match_info["name"])
-
-
-def _file(name: str) -> web.Response:
-    folder, kind = files("reshelf.console").joinpath("static"), KINDS.get("." + name.rpartition(".")[2])
-    place = next((file for file in folder.iterdir() if file.name == name), None)
-    if place is None or kind is None:
-        raise web.HTTPNotFound(text=f"there is no {name[:LONGEST]}")
-    return web.Response(body=place.read_bytes(), content_type=kind, charset="utf-8")
-
-
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
         content = orjson.loads(await request.read())
@@ -249,6 +271,11 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise web.HTTPBadRequest(text="expected a JSON object")
     return content
+
+
+def _signed(body: dict[str, Any], person: Person) -> dict[str, Any]:
+    """What a request says, by the name that its token says."""
+    return body | {"author": person.name} if person.name else body
 
 
 def _segment(request: web.Request) -> str:

@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.lag import learned_marks
 from reshelf.namespaces.extend import lacking
+from reshelf.people.file import read_people, require_access, require_names
 from reshelf.processes.encoder import installed
-from reshelf.service_settings import EncoderSettings
+from reshelf.service_settings import EncoderSettings, require_channels
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, StateAttention, Transient
 from schemas.topics import CLICKS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
@@ -40,14 +41,24 @@ Bounds = Mapping[TopicPartition, tuple[int, int]]
 
 
 def access_findings(settings: Settings) -> Iterator[Finding]:
-    """Addresses beyond this machine without a token, which no process listens at."""
-    for group in ("health", "console", "edge"):
+    """Addresses beyond this machine without a token, which no process listens at; a file of people that is wrong."""
+    for group in ("health", "edge"):
         part = getattr(settings, group)
         if group != "health" or part.port:
             try:
                 required_token(group, part.host, part.token)
             except BadSettings as error:
                 yield Finding(group, "bad", str(error))
+    try:
+        people = read_people(settings.publishing.people)
+        require_access(settings.console, people)
+        require_names(settings.publishing, people)
+    except BadSettings as error:
+        yield Finding("console", "bad", str(error))
+    try:
+        require_channels(settings.notices)
+    except BadSettings as error:
+        yield Finding("notices", "bad", str(error))
 
 
 def folder_findings(settings: Settings) -> Iterator[Finding]:

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException
 
 from policy.defaults import LEVEL
+from policy.experiments.decision import Decision, Earned, decide, earned
 from policy.experiments.health import Health
+from policy.experiments.planning import pace
 from policy.experiments.sample_ratio import SampleRatio
-from policy.experiments.sequence import Sides, Uplift, outcomes_of, uplift_of
+from policy.experiments.sequence import METRICS, VIEWS, Sides, Uplift, outcomes_of, uplift_of
 from policy.experiments.trial import Trial, trials
 from reshelf.inspect.event_sample import TopicSample, sample_of_topic
 from reshelf.namespaces.open_state import open_state
@@ -24,6 +26,8 @@ from streams.fold.deltas import Traffic
 from streams.layouts.branches import shares_of
 from streams.state.arrays.experiment_bins import BucketBins, health_of, periods, sides
 
+PER_VIEWS = 1_000
+"""Learned page views that money is told for where it is not known how many a day has."""
 NET_REVENUE_NOTE = (
     "net revenue is without what was returned so far: young orders are not yet returned, so its last days look better "
     "than they will. Guard-rails go by clicks, orders and revenue."
@@ -47,6 +51,14 @@ class Healths(NamedTuple):
     pages: dict[str, Health]
     settings: Settings
     views: TopicSample | None
+
+
+class PageStanding(NamedTuple):
+    """What follows from a page's experiment; what it earns is of a day, or of `PER_VIEWS` where no day is known."""
+
+    decision: Decision
+    earned: Earned | None
+    of_a_day: bool
 
 
 class Trials(NamedTuple):
@@ -114,6 +126,16 @@ async def counted(settings: Settings, page: str, goal: str) -> Counted:
     during, before = periods(bins, state.settings.experiment, width)
     reduced = uplift_of(goal, during, before=before).reduced
     return Counted(*whole_buckets(bins, width), reduced, state.settings)
+
+
+def standing_of(health: Health, bins: BucketBins, settings: Settings) -> PageStanding:
+    """What follows from a page's experiment; `settings` are those that the state was made with."""
+    width = settings.fold.bucket_ms
+    both, days = whole_buckets(bins, width) if width else (sides({}, 0), 0.0)
+    paces = {name: pace(both, column, days) if days else None for name, column in METRICS.items()}
+    views = float(both.learned[:, VIEWS].sum()) / days if days else PER_VIEWS
+    decision = decide(health, paces, settings.layouts.holdout_share, days)
+    return PageStanding(decision, earned(health, views), bool(days))
 
 
 def whole_buckets(bins: BucketBins, width: int) -> tuple[Sides, float]:

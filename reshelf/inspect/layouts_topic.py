@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,16 +11,19 @@ from msgspec import UNSET
 from rich.table import Table
 
 from reshelf.inspect.layout_store import LayoutStore
-from schemas.codec import decode_key
+from schemas.codec import decode_key, decoder, encode_key
 from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUT_LIVES, LAYOUTS
+from schemas.topics import LAYOUT_LIVES, LAYOUTS, LAYOUTS_HISTORY
 from streams.catalog.layouts.lives import Lives
 from streams.catalog.page import Key
-from streams.kafka.bounds import watermarks
+from streams.kafka.bounds import offsets_since, watermarks
+from streams.kafka.clients import partition_of
 from streams.kafka.reader import METADATA_S, partitions, partitions_if_any, reader, to_the_end
 from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
+
+_decode = decoder(Layout)
 
 
 def newest(kafka: KafkaSettings) -> LayoutStore:
@@ -46,6 +50,24 @@ def latest(kafka: KafkaSettings) -> Layout | None:
             if message.error() is None and (layout := take(layouts, message)):
                 last.append(layout)
     return max(last, key=lambda layout: layout.produced_at, default=None)
+
+
+def history_since(kafka: KafkaSettings, key: Key, since_ms: int) -> list[Layout]:
+    """The versions of a page and segment that were published since then, oldest first; what is no layout is skipped."""
+    wanted, versions = encode_key(LAYOUTS_HISTORY, *key), dict[int, Layout]()
+    with reader(kafka) as consumer:
+        places = partitions(consumer, kafka.prefix + LAYOUTS_HISTORY.name)
+        place = places[partition_of(wanted, len(places))]
+        place.offset = since_ms
+        (begin,) = offsets_since(consumer, [place])
+        if begin.offset < 0:
+            return []
+        for message in to_the_end(consumer, [begin]):
+            if message.error() is None and message.key() == wanted and (value := message.value()):
+                with contextlib.suppress(BadRecord):
+                    layout = _decode(value)
+                    versions.setdefault(layout.version, layout)
+    return [versions[version] for version in sorted(versions)]
 
 
 def follow(kafka: KafkaSettings) -> Iterator[tuple[Layout, int]]:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from encoders.pictures.refusal import REASONS
 from streams.metrics import REGISTRY, Sample
 from streams.settings import HealthSettings
 from streams.transport.health import Health, HealthServer, of_health
 
 if TYPE_CHECKING:
+    from encoders.pictures.lane import PictureCounts
     from encoders.worker import Counts, Worker
 
 
@@ -40,7 +42,10 @@ class EncoderVitals:
 
     def samples(self) -> list[Sample]:
         """What the encoder exposes to Prometheus."""
-        metrics = [] if self.worker is None else of_counts(self.worker.counts, self.worker.waiting)
+        worker = self.worker
+        metrics = [] if worker is None else of_counts(worker.counts, worker.waiting)
+        if worker is not None and worker.pictures is not None:
+            metrics += of_pictures(worker.pictures.lane.counts, worker.waiting_pictures)
         return [*of_health(self.health()), *metrics, *REGISTRY.samples()]
 
 
@@ -51,6 +56,17 @@ def of_counts(counts: Counts, waiting: int) -> list[Sample]:
         *(Sample("reshelf_encoder_texts_total", (name,), getattr(counts, name)) for name in results),
         Sample("reshelf_encoder_waiting_texts", (), waiting),
         Sample("reshelf_encoder_model_seconds_total", (), counts.model_s),
+    ]
+
+
+def of_pictures(counts: PictureCounts, waiting: int) -> list[Sample]:
+    """What became of pictures, as samples."""
+    done = {"encoded": counts.encoded, "unchanged": counts.unchanged}
+    return [
+        *(Sample("reshelf_encoder_pictures_total", (name,), value) for name, value in done.items()),
+        *(Sample("reshelf_encoder_refused_pictures_total", (name,), counts.refused[name]) for name in REASONS),
+        Sample("reshelf_encoder_waiting_pictures", (), waiting),
+        Sample("reshelf_encoder_lacking_pictures", (), counts.lacking),
     ]
 
 

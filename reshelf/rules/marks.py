@@ -9,7 +9,7 @@ from policy.items import ItemFacts
 from policy.rules.compiled import in_force
 from policy.rules.matching import about
 from schemas.messages.pages import PageRules
-from schemas.rules import Boost, Exposure, Match, Pin, Placement, Rule, Sponsored, kind_of
+from schemas.rules import Bid, Boost, Exposure, Match, Pin, Placement, Rule, Sponsored, kind_of
 
 
 class Mark(NamedTuple):
@@ -57,7 +57,7 @@ def _concerned(
     """Which of the places a rule bears on; a pin on its item, wherever that stands."""
     if isinstance(rule, Pin):
         yield from (at for at, (_, item) in enumerate(places) if item == rule.item)
-    elif isinstance(rule, Boost | Exposure | Placement | Sponsored) and rule.match != Match():
+    elif isinstance(rule, Boost | Exposure | Placement | Sponsored | Bid) and rule.match != Match():
         for at, fits in enumerate(about(rule.match, items, catalog, now_ms).tolist()):
             if fits and (not isinstance(rule, Sponsored) or places[at][0] == rule.slot):
                 yield at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 
-_decode = decoder(PageRules)
+M = TypeVar("M", bound=msgspec.Struct)
 ATTEMPTS = 10
 UNDER_WAY_MS = 60_000
 """A version that stands in the history alone is somebody's who is publishing it now, or who was cut off before that."""
@@ -182,11 +182,17 @@ def _declared(page: PageRules) -> PageRules:
 
 
 def _all(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[str, PageRules | None]]:
+    return records(kafka, topic, PageRules)
+
+
+def records(kafka: KafkaSettings, topic: Topic, message: type[M]) -> Iterator[tuple[str, M | None]]:
+    """Key and message of all records of a topic to its end, None for a tombstone; what is no message is skipped."""
+    decode = decoder(message)
     with reader(kafka) as consumer:
-        for message in to_the_end(consumer, partitions(consumer, kafka.prefix + topic.name)):
-            key, value = message.key(), message.value()
-            if message.error() is None and key is not None:
+        for record in to_the_end(consumer, partitions(consumer, kafka.prefix + topic.name)):
+            key, value = record.key(), record.value()
+            if record.error() is None and key is not None:
                 try:
-                    yield key.decode(), _decode(value) if value else None
+                    yield key.decode(), decode(value) if value else None
                 except (BadRecord, UnicodeDecodeError):
                     continue

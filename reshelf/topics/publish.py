@@ -96,7 +96,7 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str, shop:
         raise ReshelfError("\n".join(["not all was published", *named]))
 
 
-def deliver(kafka: KafkaSettings, topic: Topic, records: Sequence[tuple[bytes, bytes]]) -> None:
+def deliver(kafka: KafkaSettings, topic: Topic, records: Sequence[tuple[bytes, bytes | None]]) -> None:
     """Publish (key, value) pairs and wait until all are acknowledged; raises `ReshelfError` when one is not."""
     producer = Producer(confluent_producer_config(kafka) | {"message.timeout.ms": SEND_TIMEOUT_MS})
     _require(producer, kafka, topic)

@@ -282,7 +282,7 @@ export interface CatalogItem {
 }
 
 /**
- * An item's text as a vector; `content_hash` says of which text.
+ * An item's text as a vector, and its picture where it has one; `content_hash` says of which text.
  *
  * The vector is `scale` times the numbers in `vector`.  Vectors can be compared
  * where `model` and `revision` are the same.
@@ -293,6 +293,22 @@ export interface CatalogEmbedding {
   model: string;
   content_hash: string;
   vector: number[];
+  revision?: string;
+  scale?: number;
+  /** Absent without one that can be had. */
+  picture?: PictureEmbedding;
+}
+
+/**
+ * An item's picture as a vector: `scale` times `numbers`, whole numbers of 8 bits with a sign.
+ *
+ * `content_hash` says of which picture, and `image` is a hash of where it was.
+ */
+export interface PictureEmbedding {
+  model: string;
+  content_hash: string;
+  image: string;
+  numbers: string;
   revision?: string;
   scale?: number;
 }
@@ -326,7 +342,7 @@ export interface PageRules {
   /** Narrower forms of a page with `rows`, for the page's own policy or for branches. */
   templates?: PageTemplate[];
   /** Of two that cannot both hold, the first does. */
-  rules?: (Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements | NotAbove | NotBelow | MostOfKind | LeastExposure)[];
+  rules?: (Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Bid | Complements | NotAbove | NotBelow | MostOfKind | LeastExposure)[];
   /** Policies on trial beside the page's own, which has the rest. */
   branches?: Branch[];
   /** Decides which units each branch gets; a new trial takes a new one. */
@@ -539,6 +555,31 @@ export interface Sponsored {
   impressions: number;
 }
 
+/**
+ * A sponsor pays for clicks on these arms, which compete with all others for what a look is worth.
+ *
+ * `amount` and `worth` are in the same unit of money, whichever it is.
+ */
+export interface Bid {
+  kind: "bid";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  match: Match;
+  /** What the sponsor pays for a click. */
+  amount: number;
+  /** What a click is worth to the shop that nobody pays for. */
+  worth: number;
+  /** An arm is not lifted whose own score is below this share of what the last slot would get by scores alone. */
+  floor?: number;
+  /** Who pays, for reports; empty: the rule's name. */
+  sponsor?: string;
+}
+
 /** Next to an item, its complements' scores are multiplied by `factor`. */
 export interface Complements {
   kind: "complements";
@@ -629,6 +670,28 @@ export interface Branch {
    * gain.
    */
   segment?: "*";
+}
+
+/** A page's file under work, by a name of its own; it may not fit yet. */
+export interface PageDraft {
+  /** The name of the draft. */
+  draft: string;
+  /** The page, as named in page-rules. */
+  page: string;
+  /** Grows each time that it is saved. */
+  revision: number;
+  /** The page's file, as `reshelf rules check` takes it. */
+  text: string;
+  /** Grows with every publication. */
+  version?: number;
+  /** Who saved it last. */
+  author?: string;
+  /** Why it is to be published. */
+  reason?: string;
+  /** Whether it waits for somebody's approval. */
+  asked?: boolean;
+  /** Milliseconds since 1970-01-01 UTC. */
+  saved_at?: number;
 }
 
 /**

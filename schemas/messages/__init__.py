@@ -4,6 +4,7 @@
 - `events`: impressions, clicks, purchases, conversions
 - `catalog`: items and the vectors of their texts
 - `pages`: pages as merchandisers declare them
+- `drafts`: drafts of pages' rules, which are not published yet
 - `parameters`: what was fitted for a page
 - `layouts`: layouts, and requests for them
 - `segments`: segments that were learned from what visitors looked at: how a visitor's segment follows from their

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.messages.fields import (
     Amount,
@@ -41,8 +41,22 @@ class CatalogItem(Struct, frozen=True):
     family: Family = ""
 
 
+class PictureEmbedding(Struct, frozen=True):
+    """An item's picture as a vector: `scale` times `numbers`, whole numbers of 8 bits with a sign.
+
+    `content_hash` says of which picture, and `image` is a hash of where it was.
+    """
+
+    model: Label
+    content_hash: Label
+    image: Label
+    numbers: Annotated[bytes, Meta(min_length=1, max_length=4096)]
+    revision: Label = ""
+    scale: Annotated[float, Meta(gt=0.0, le=1e9)] = 1.0
+
+
 class CatalogEmbedding(Struct, frozen=True):
-    """An item's text as a vector; `content_hash` says of which text.
+    """An item's text as a vector, and its picture where it has one; `content_hash` says of which text.
 
     The vector is `scale` times the numbers in `vector`.  Vectors can be compared
     where `model` and `revision` are the same.
@@ -54,3 +68,4 @@ class CatalogEmbedding(Struct, frozen=True):
     vector: Annotated[list[float], Meta(min_length=1, max_length=4096)]
     revision: Label = ""
     scale: Annotated[float, Meta(gt=0.0, le=1e9)] = 1.0
+    picture: Annotated[PictureEmbedding | UnsetType, Meta(description="Absent without one that can be had.")] = UNSET

@@ -158,7 +158,7 @@ def _inputs(
     shelves = page.segment_shelves(segment)
     statistics = statistics_of(segment, state, page, settings, weighted_counts, shelves)
     z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
-    bound = weighted_counts.rules(page, segment, now_ms)
+    bound = weighted_counts.rules(page, segment, now_ms).auctioned(lambda: statistics.posterior().mean)
     return Inputs(statistics, Names(rules.page, segment, epoch), z, bound, shelves)
 
 

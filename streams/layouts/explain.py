@@ -130,7 +130,7 @@ def explain(
     shelves = page.segment_shelves(segment)
     statistics = statistics_of(segment, state, page, settings, weighted_counts, shelves)
     beta = statistics.posterior()
-    bound = page.bound(segment, now_ms)
+    bound = page.bound(segment, now_ms).auctioned(lambda: beta.mean)
     z = weighted_counts.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = click_draws(beta, z, len(statistics.slots), explored(page.rules.policy, settings).exploration)
     shown = weighted_counts.impressions[Traffic.LEARNED].sum(axis=1) / ONE

@@ -30,6 +30,39 @@ SERVICES = (
         "Divided by the texts encoded, it is the speed of the device.",
     ),
     Metric(
+        "reshelf_encoder_pictures_total",
+        "counter",
+        "encoder",
+        ("result",),
+        "Pictures of items: encoded, or unchanged since they were asked for last.",
+        "",
+    ),
+    Metric(
+        "reshelf_encoder_refused_pictures_total",
+        "counter",
+        "encoder",
+        ("reason",),
+        "Pictures that could not be had, each time; their items go on with their text alone.",
+        "host: set pictures.hosts. address: pictures.private, if the shop's pictures are in its own network. "
+        "timeout, unreachable, status: see the server. size, type, broken, path: see the catalog's image.",
+    ),
+    Metric(
+        "reshelf_encoder_waiting_pictures",
+        "gauge",
+        "encoder",
+        (),
+        "Pictures that wait to be fetched or encoded.",
+        "Not falling: raise pictures.per_s, or use a GPU.",
+    ),
+    Metric(
+        "reshelf_encoder_lacking_pictures",
+        "gauge",
+        "encoder",
+        (),
+        "Items whose picture could not be had when it was last asked for.",
+        "See reshelf_encoder_refused_pictures_total for the reasons.",
+    ),
+    Metric(
         "reshelf_state_lag_records",
         "gauge",
         "console",
@@ -94,6 +127,14 @@ SERVICES = (
         "Time since the console last saw log and state, which it does once a second.",
         "Rising: all figures of the state are old; reshelf_console_away says whether a server is away, else the "
         "console's log says why.",
+    ),
+    Metric(
+        "reshelf_notices_total",
+        "counter",
+        "console",
+        ("channel", "result"),
+        "Notices by webhook and mail: sent, or failed, which are tried again.",
+        "Failed: the console's log says why; `reshelf doctor` checks the settings of `notices`.",
     ),
     Metric(
         "reshelf_http_requests_total",

@@ -16,6 +16,7 @@ from policy.slates.compiled import BUILT, scan
 from schemas import rules as declared
 from schemas.messages.pages import PageRules
 from schemas.rules import (
+    Bid,
     Boost,
     Cap,
     Complements,
@@ -42,6 +43,7 @@ EXAMPLES: list[Rule] = [
     Exposure(name="n", match=Match(), least=0.5),
     Placement(name="n", match=Match(items=["i1"]), slots=["hero"]),
     Sponsored(name="n", match=Match(items=["i1"]), slot="hero", impressions=1),
+    Bid(name="n", match=Match(items=["i1"]), amount=1.0, worth=2.0),
     Complements(name="n"),
     NotAbove(name="n", shelf="new", row="row-2"),
     NotBelow(name="n", shelf="new", row="row-2"),

@@ -28,6 +28,7 @@ from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.monitor import Beat
 from reshelf.console.views.pipeline import pipeline, warnings
+from reshelf.people.file import pass_of
 from reshelf.processes.children import free_port, process
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings, as_environment
@@ -188,7 +189,8 @@ def statuses(settings: ConsoleSettings, *asked: tuple[str, str, dict[str, str]])
             return web.Response(text="fine")
 
         app = web.Application(middlewares=[AccessControl(settings).check])
-        app.router.add_route("*", "/{any:.*}", fine)
+        for method, address in (("GET", "/login"), ("*", "/{any:.*}")):
+            app.router.add_route(method, address, fine)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -227,7 +229,7 @@ def test_what_writes_comes_from_our_own_pages() -> None:
 
 def test_with_a_token_everything_asks_for_it() -> None:
     settings = ConsoleSettings(token=TOKEN)
-    cookie = f"reshelf-console={AccessControl(settings).pass_}"
+    cookie = f"reshelf-console={pass_of(TOKEN)}"
     assert statuses(
         settings,
         ("GET", "/", {}),

@@ -23,8 +23,9 @@ from tests.deadline import Deadline
 from tests.delivery import flush
 
 VIEWS = {
+    "Start": ".news li",
     "Shop": ".card h3",
-    "Arms": ".pool .row:not([hidden]) .axis",
+    "Items": ".pool .row:not([hidden]) .axis",
     "Experiment": ".outcome b",
     "Pipeline": ".partitions i",
     "Why": ".picks [aria-pressed=true]",
@@ -128,12 +129,41 @@ def publish_a_pin(browser: Any) -> None:
     browser.get_by_role("button", name="Publish").click()
     browser.get_by_text("Published as version 2.").wait_for(timeout=60_000)
     assert "mira" in browser.locator(".history summary").first.inner_text()
-    browser.locator("nav a").first.click()
+    browser.locator("nav a").nth(1).click()
     until(browser, f"document.querySelector('.card a')?.href.includes('item={item}') ?? false")
-    browser.locator("nav a").nth(5).click()
+    browser.get_by_text("pinned", exact=True).first.wait_for()
+    pin_on_the_page(browser)
+    browser.locator("nav a").nth(6).click()
     browser.locator(".history summary").nth(1).click()
     browser.get_by_role("button", name="Go back to this").click()
+    browser.get_by_text("Published as version 5.").wait_for(timeout=60_000)
+
+
+def pin_on_the_page(browser: Any) -> None:
+    """A card that is dragged is pinned in a draft, which is priced, published, seen on the page, and undone."""
+    start, end = (browser.locator(".card").nth(at).bounding_box() for at in (2, 1))
+    browser.mouse.move(start["x"] + 40, start["y"] + 60)
+    browser.mouse.down()
+    browser.mouse.move(end["x"] + 50, end["y"] + 70, steps=4)
+    browser.mouse.up()
+    browser.get_by_text("1 change, not published").wait_for()
+    said = browser.locator(".draft-bar .tools .soft").inner_text()
+    title = re.fullmatch(r" · (.+) is pinned in cart-2", said)[1]
+    browser.locator(".card h3 a", has_text=title).focus()
+    browser.keyboard.press("Alt+ArrowRight")
+    browser.get_by_text("2 changes, not published").wait_for()
+    assert browser.evaluate("document.activeElement.textContent") == title
+    browser.get_by_role("button", name="Undo last").click()
+    browser.get_by_text("1 change, not published").wait_for()
+    browser.get_by_role("button", name="Preview and publish").click()
+    browser.locator(".verdict").wait_for(timeout=60_000)
+    assert browser.evaluate(COLOURS)["pale"] == []
+    browser.get_by_label("Why").fill("moved")
+    browser.get_by_role("button", name="Publish", exact=True).click()
     browser.get_by_text("Published as version 3.").wait_for(timeout=60_000)
+    browser.get_by_text("composed and on the topic after").wait_for(timeout=60_000)
+    browser.get_by_role("button", name="Undo", exact=True).click()
+    browser.get_by_text("Published as version 4.").wait_for(timeout=60_000)
 
 
 def opened(browser: Any, title: str) -> None:
@@ -158,6 +188,9 @@ def walk_by_keyboard(browser: Any) -> None:
         browser.keyboard.press("Tab")
         seen.append(focused(browser))
     assert seen == ["Skip to content", "Reshelf", *VIEWS]
+    browser.keyboard.press("?")
+    browser.get_by_role("dialog", name="Keys and words").wait_for()
+    browser.keyboard.press("Escape")
     browser.keyboard.press("Shift+Tab")
     browser.keyboard.press("Enter")
     until(browser, "document.title === 'Why · Reshelf'")
@@ -179,7 +212,7 @@ def look_at_shelves(browser: Any) -> None:
     titles.first.click()
     until(browser, "document.title === 'Why · Reshelf'")
     browser.get_by_role("heading", name=title).first.wait_for()
-    browser.keyboard.press("1")
+    browser.keyboard.press("2")
     browser.get_by_label("Page", exact=True).get_by_role("button", name="cart").click()
 
 
@@ -216,8 +249,8 @@ def look_in_the_dark_and_on_a_phone(browser: Any) -> None:
 
 
 def keep_what_is_sought(browser: Any) -> None:
-    """Another segment shows the arm that was looked for in the one before."""
-    titles, search = browser.locator(".pool .row:not([hidden]) .cut"), browser.get_by_label("Find an arm")
+    """Another segment shows the item that was looked for in the one before."""
+    titles, search = browser.locator(".pool .row:not([hidden]) .cut"), browser.get_by_label("Find an item")
     sought = titles.first.inner_text()
     search.fill(sought)
     segments = browser.get_by_label("Segment", exact=True)
@@ -236,13 +269,13 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     """Each page has content, the shop changes while traffic flows, and all is reached by keyboard and on a phone."""
     until(browser, f"document.querySelectorAll('nav a').length === {len(VIEWS)}")
     walk_by_keyboard(browser)
-    browser.keyboard.press("1")
+    browser.keyboard.press("2")
     browser.locator(".card").first.wait_for(timeout=60_000)
     assert browser.locator(".card h3").count() >= 4
     browser.locator(".log li .slot").first.wait_for(timeout=60_000)
     look_at_shelves(browser)
 
-    browser.keyboard.press("2")
+    browser.keyboard.press("3")
     browser.locator(".row[role=row] .axis").first.wait_for(timeout=30_000)
     browser.get_by_role("button", name="Clicks").click()
     clicks = [0]
@@ -258,11 +291,11 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     assert clicks == sorted(clicks, reverse=True)
     keep_what_is_sought(browser)
 
-    browser.keyboard.press("3")
+    browser.keyboard.press("4")
     browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for(timeout=30_000)
     until(browser, "document.querySelectorAll('.outcome b').length == 3")
 
-    browser.keyboard.press("4")
+    browser.keyboard.press("5")
     browser.get_by_text("events-impressions").first.wait_for(timeout=30_000)
     browser.get_by_role("heading", name="Who sends events").wait_for()
     until(browser, "document.querySelector('.tile b').textContent.replace(',', '') > 0")
@@ -274,13 +307,13 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     assert 'reshelf_state_lag_records{topic="events-clicks",' in told and "reshelf_redis_memory_bytes{" in told
     assert 'reshelf_http_requests_total{route="/api/arms",status="200"} ' in told
 
-    browser.keyboard.press("5")
+    browser.keyboard.press("6")
     browser.get_by_text("Where it stands").wait_for(timeout=30_000)
     assert browser.locator(".picks [aria-pressed=true]").count() == 1
     browser.get_by_role("heading", name="What follows clicks").wait_for(timeout=60_000)
     browser.get_by_text(re.compile(r"[\d,]+ of [\d,]+ clicks are pending: too young to say")).first.wait_for()
 
-    browser.keyboard.press("6")
+    browser.keyboard.press("7")
     publish_a_pin(browser)
 
     look_in_the_dark_and_on_a_phone(browser)

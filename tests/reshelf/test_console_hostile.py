@@ -13,6 +13,7 @@ from aiohttp import web
 from reshelf.console.access_control import OURS, AccessControl
 from reshelf.console.dead_letters import SHOWN, RecentDeadLetters
 from reshelf.console.web import Console
+from reshelf.people.file import NOBODY, People
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
 from schemas.dead_letters import DeadLetter
@@ -26,13 +27,13 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
-def answers(settings: ConsoleSettings, *requests: bytes) -> list[tuple[int, str]]:
+def answers(settings: ConsoleSettings, *requests: bytes, people: People = NOBODY) -> list[tuple[int, str]]:
     """Status and body of the console's answers to requests that are sent as they stand."""
 
     async def ask() -> list[tuple[int, str]]:
         # What a request asks for here needs no broker and no state.
         view = SimpleNamespace(settings=Settings())
-        app = Console(view, AccessControl(settings)).app()  # type: ignore[arg-type]
+        app = Console(view, AccessControl(settings, people)).app()  # type: ignore[arg-type]
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

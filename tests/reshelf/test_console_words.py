@@ -22,12 +22,26 @@ EXPERIMENT: dict[str, Any] = {
     "tolerated_loss": {"clicks": 0.05, "orders": 0.1, "revenue": 0.1}, "sample_ratio": SPLIT,
     "uplift": {"clicks": MUCH, "orders": FEW, "revenue": FEW},
     "over_time": {"clicks": [[at, 1.5, 1.2, 1.9] for at in (0, 60_000)], "orders": [], "revenue": []},
+    "rails": {"clicks": "held", "orders": "not decided", "revenue": "unknown"}, "earned": None,
+    "decision": {"verdict": "wait", "outcome": "orders", "days": 12.4},
 }  # fmt: skip
 ARMS: dict[str, Any] = {
     "item": ["can", "pot", "new"], "title": ["Can", "Pot", "New"], "category": ["a", "b", "b"], "fitted_at": 1,
     "low": [0.08, 0.01, 0.001], "mean": [0.087, 0.02, 0.03], "high": [0.094, 0.03, 0.4], "prior": [0.02, 0.02, 0.02],
     "clicks": [900, 50, 0], "examined": [9_000, 2_500, 0], "sold": [9, 0, 0], "placed": [1.0, 0.5, 0.0], "slots": [],
 }  # fmt: skip
+CARD: dict[str, Any] = {"title": "Iron pot", "category": "kitchen", "price": 990, "currency": "EUR", "share": 0.63}
+SHOP: dict[str, Any] = {
+    "page": "home", "segment": "cooks", "unit": "visitor-1", "of": "cooks", "variant": 0, "variants": 16, "version": 7,
+    "rules_version": 1, "policy": "thompson", "produced_at": 1, "relaxed": [], "rows": [], "changes": [],
+    "slots": [
+        CARD | {"item": f"i{at}", "slot": f"s{at}", "created_at": 1, "marks": []} for at in range(3)
+    ],
+}  # fmt: skip
+SHOP["slots"][1]["marks"] = [
+    {"kind": "pin", "name": "week", "ends_at": 4_102_444_800_000, "factor": 1.0, "relaxed": False},
+    {"kind": "boost", "name": "soft", "ends_at": 4_102_444_800_000, "factor": 0.5, "relaxed": True},
+]
 RULES: dict[str, Any] = {"text": "page: home\n", "version": 1, "rules": [], "history": []}
 
 
@@ -57,7 +71,7 @@ def opened(tab: Any, place: str, answers: Mapping[str, Any]) -> None:
         path = urlsplit(route.request.url).path
         if not path.startswith("/api/"):
             route.fulfill(path=str(static / (path.removeprefix("/static/").strip("/") or "index.html")))
-        elif isinstance(content := {"pages": PAGES, **answers}.get(path.removeprefix("/api/"), "none"), str):
+        elif isinstance(content := ({"pages": PAGES} | {**answers}).get(path.removeprefix("/api/"), "none"), str):
             route.fulfill(status=500, content_type="text/plain", body=content)
         else:
             route.fulfill(content_type="application/json", body=json.dumps(content))
@@ -88,8 +102,11 @@ def test_a_split_that_is_off_is_told_before_any_figure(tab: Any) -> None:
 def test_a_split_that_holds_leaves_the_verdict(tab: Any) -> None:
     split = SPLIT | {"alarm": False, "p_value": 0.4}
     opened(tab, "#experiment?page=home", {"experiment": EXPERIMENT | {"sample_ratio": split}})
-    tab.get_by_text("learned layouts are better, for certain").wait_for()
+    tab.get_by_text("more with learned layouts").wait_for()
     assert tab.locator("b.good").count() == 1
+    tab.get_by_text("Not enough yet: a difference in orders as it looks now takes about 12 more days.").wait_for()
+    assert tab.locator(".tag.on").all_inner_texts() == ["held"]
+    assert tab.locator(".tag.warn").all_inner_texts() == ["not decided"]
     assert tab.get_by_text("Sample ratio mismatch").count() == 0
 
 
@@ -115,7 +132,7 @@ def test_net_revenue_is_shown_where_something_was_returned(tab: Any) -> None:
 
 
 def test_the_scale_of_arms_holds_every_interval(tab: Any) -> None:
-    opened(tab, "#arms?page=home&segment=cooks", {"arms": ARMS})
+    opened(tab, "#items?page=home&segment=cooks", {"arms": ARMS})
     scale = tab.get_by_text("scale: 0 to").inner_text()
     assert float(scale.removeprefix("scale: 0 to ").removesuffix(" %")) >= 100 * max(ARMS["high"])
     for axis in tab.locator(".pool .row:not([hidden]) .axis").all():
@@ -128,13 +145,13 @@ def test_the_scale_of_arms_holds_every_interval(tab: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "said", "after"),
     [
-        ("#arms?page=nosuch", "There is no page nosuch; this is cart.", "#arms?page=cart&segment=*"),
+        ("#items?page=nosuch", "There is no page nosuch; this is cart.", "#items?page=cart&segment=*"),
         (
-            "#arms?page=home&segment=nosuch",
+            "#items?page=home&segment=nosuch",
             "Page home has no segment nosuch; this is cooks.",
-            "#arms?page=home&segment=cooks",
+            "#items?page=home&segment=cooks",
         ),
-        ("#nosuch?page=home", "The console has no page nosuch; this is Shop.", "#shop?page=home&segment=cooks"),
+        ("#nosuch?page=home", "The console has no page nosuch; this is Start.", "#start?page=home&segment=cooks"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_put_right(tab: Any, place: str, said: str, after: str) -> None:
@@ -147,3 +164,32 @@ def test_a_server_that_fails_is_told_in_words(tab: Any) -> None:
     opened(tab, "#rules?page=home", {"rules": RULES, "rules/check": "500 Internal Server Error"})
     tab.get_by_role("button", name="Check").click()
     tab.get_by_text("The console failed with status 500; its log says why.").wait_for()
+
+
+def test_cards_say_who_sees_them_and_which_rules_bear_on_them(tab: Any) -> None:
+    opened(tab, "#shop?page=home&segment=cooks", {"shop": SHOP, "rules": RULES})
+    tab.get_by_text("63 % of visitors see it here").first.wait_for()
+    assert tab.locator(".marks .tag").all_inner_texts() == ["pinned", "buried ×0.5, gives way"]
+    tab.locator(".card .more").nth(1).click()
+    offered = tab.locator("[role=menu] button").all_inner_texts()
+    assert offered[0] == "Pin here" and "Keep off the page" in offered
+    tab.keyboard.press("Escape")
+    assert tab.evaluate("document.activeElement.getAttribute('aria-label')") == "What to do with Iron pot"
+
+
+def test_what_is_old_says_its_age_and_dims(tab: Any) -> None:
+    answers: dict[str, Any] = {"shop": SHOP, "rules": RULES}
+    tab.clock.install()
+    opened(tab, "#shop?page=home&segment=cooks", answers)
+    tab.locator(".card").first.wait_for()
+    answers["shop"] = "500 Internal Server Error"
+    tab.clock.run_for(3_000)
+    tab.locator("#status[data-state=gone]").wait_for()
+    assert tab.locator("main.aged").count() == 0
+    for _ in range(4):
+        tab.clock.run_for(1_000)
+    tab.locator("main.aged").wait_for()
+    assert tab.locator("#status").inner_text().startswith("as of ")
+    answers["shop"] = SHOP
+    tab.clock.run_for(3_000)
+    tab.locator("main:not(.aged)").wait_for()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,13 +32,19 @@ def test_it_starts_works_and_is_stuck() -> None:
     vitals = EncoderVitals(still_s=60.0, clock=lambda: now[0])
     with answering(HealthSettings(port=port), vitals):
         assert (asked(port, "/live")[0], asked(port, "/ready")[0]) == (200, 503)
-        worker: Any = SimpleNamespace(counts=SimpleNamespace(**COUNTS), waiting=7)
+        worker: Any = SimpleNamespace(counts=SimpleNamespace(**COUNTS), waiting=7, waiting_pictures=2, pictures=None)
         vitals.worker = worker
         now[0] = 59.0
         assert (asked(port, "/live")[0], asked(port, "/ready")[0]) == (200, 200)
         told = asked(port, "/metrics")[1]
         assert 'reshelf_encoder_texts_total{result="encoded"} 3\n' in told
         assert "reshelf_encoder_waiting_texts 7\n" in told
+        assert "pictures" not in told
+        counts = SimpleNamespace(encoded=4, unchanged=1, refused=Counter(host=5), lacking=3)
+        worker.pictures = SimpleNamespace(lane=SimpleNamespace(counts=counts))
+        told = asked(port, "/metrics")[1]
+        assert 'reshelf_encoder_refused_pictures_total{reason="host"} 5\n' in told
+        assert "reshelf_encoder_lacking_pictures 3\n" in told
         now[0] = 61.0
         status, answer = asked(port, "/live")
         assert status == 503 and json.loads(answer)["reasons"] == ["no step for 60 s or longer"]

@@ -168,11 +168,13 @@ def test_addresses_beyond_this_machine_want_a_token() -> None:
     open_ = {"host": "0.0.0.0"}
     settings = Settings().changed(health=open_ | {"port": 8081}, console=open_, edge=open_)
     assert [(one.about, one.state) for one in access_findings(settings)] == [
-        ("health", "bad"), ("console", "bad"), ("edge", "bad"),
+        ("health", "bad"), ("edge", "bad"), ("console", "bad"),
     ]  # fmt: skip
     token = {"token": SecretStr("a-token-of-some-length")}
     assert list(access_findings(settings.changed(health=token, console=token, edge=token))) == []
     assert list(access_findings(Settings().changed(health=open_))) == []
+    (finding,) = access_findings(Settings().changed(notices={"mail_to": "ops@shop.example"}))
+    assert (finding.about, finding.state) == ("notices", "bad") and "notices.smtp_host" in finding.detail
 
 
 @pytest.mark.parametrize("role", ["attribution", "learner"])

@@ -16,7 +16,7 @@ from reshelf.rules.marks import marks, rules_of
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
-from schemas.rules import Boost, Match, Pin
+from schemas.rules import Boost, Match, Pin, Rule
 
 PAGE = written([PageRules("home", 0, ["a", "b"], rules=[Boost(name="soft", match=Match(brands=["X"]), factor=2.0)])])
 TEXT = "".join(line[2:] for line in PAGE.splitlines(keepends=True))
@@ -89,7 +89,7 @@ def test_edits_are_read_from_plain_values() -> None:
 
 
 def test_marks_say_which_rules_bear_on_an_item_and_which_gave_way() -> None:
-    rules = [
+    rules: list[Rule] = [
         Pin(name="week", item="i1", slot="a", ends_at=50),
         Pin(name="over", item="i2", slot="a", ends_at=5),
         Pin(name="cooks", item="i1", slot="b", segments=["cooks"]),

@@ -17,7 +17,7 @@ from reshelf.inspect.prices.priced import EPOCHS, Circumstances, priced
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Branch, PageRules, PolicyChoice
-from schemas.rules import Boost, Match, NotAbove, Pin, Rule
+from schemas.rules import Bid, Boost, Match, NotAbove, Pin, Rule
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
@@ -61,6 +61,29 @@ def test_a_rule_by_itself_is_the_page_with_it_against_the_page_without_it() -> N
     assert price.before.orders is not None, "orders were counted"
     none = KeyState((), {})
     assert priced(page(), page(PIN), circumstances(state=none)).change.revenue is None, "nothing is known of orders"
+
+
+def test_a_bid_costs_clicks_and_brings_money_and_names_whom_it_displaced() -> None:
+    bid = Bid(name="nordfell", match=Match(items=["i0"]), amount=9.0, worth=1.0, floor=0.0, sponsor="Nordfell")
+    price = priced(page(), page(bid), circumstances())
+    sponsor, clicks, income, displaced = price.sponsors["nordfell"]
+    assert sponsor == "Nordfell" and clicks.min() > 0.0
+    assert income == pytest.approx(9.0 * clicks)
+    assert_alike(price.rules["nordfell"], price.change)
+    gained = price.looks_after["i0"] - price.looks_before.get("i0", 0.0)
+    assert gained > 0.1 and "i0" not in displaced
+    assert sum(displaced.values()) >= gained - 1e-6
+    assert sum(price.looks_after.values()) == pytest.approx(sum(price.looks_before.values()))
+    assert priced(page(), page(KEEP_OFF), circumstances()).sponsors == {}
+
+
+def test_a_bid_lifts_nothing_that_is_not_relevant() -> None:
+    counts = table(0, Traffic.LEARNED, ITEMS, ("top", "left"), 3)
+    worst = min(range(len(ITEMS)), key=lambda at: counts.clicks[at].sum() / counts.impressions[at].sum())
+    bid = Bid(name="n", match=Match(items=[ITEMS[worst]]), amount=9.0, worth=1.0, floor=1.0)
+    price = priced(page(), page(bid), circumstances())
+    assert np.abs(price.change.clicks).max() < 1e-12
+    assert price.sponsors["n"].income.max() == 0.0
 
 
 def test_a_pinned_item_is_looked_at_in_every_page_view() -> None:
@@ -168,6 +191,9 @@ def test_a_file_is_priced_against_a_running_shop(
     assert "not in force then for any of these segments: weak" in shown
     assert run(["rules", "preview", str(file)]) == 0
     assert "new: seen more: i1 +" in capsys.readouterr().out
+    assert run(["rules", "report", "home", "--json"]) == 0
+    so_far = json.loads(capsys.readouterr().out)
+    assert (so_far["page"], so_far["version"], so_far["rules"]) == ("home", 1, [])
     assert run(["rules", "preview", str(file), "--segment", "none"]) == 1
     assert "has no counts of segment 'none'. Segments that it has: new, old" in capsys.readouterr().err
     assert run(["rules", "preview", str(file), "--at", "christmas"]) == 2

@@ -3,6 +3,8 @@
 The constraints of a kind and their table are in its module; `sponsored` asks for those of `pin`.
 A further kind that is content with the constraints there are needs no other code of composing.
 
+- `bid`: `bid`: sponsors pay for clicks on some arms, which compete with all others for what a look
+  is worth
 - `boost`: `boost`: scores of matching arms are multiplied; by 0, they are kept off the page
 - `cap`: `cap`: at most N matching arms in a slate, all together or for each brand or category
 - `complements`: `complements`: next to an item, what goes with it scores N times as high

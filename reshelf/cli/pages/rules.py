@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-import time
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from reshelf.cli.front import LEVEL_OPTION, Front
+from reshelf.cli.pages.drafts import draft
+from reshelf.cli.pages.over_time import calendar, timeline
+from reshelf.cli.pages.signing import AUTHOR, CSV, file_text, now_ms, person_of
 
 if TYPE_CHECKING:
     from schemas.messages.pages import PageRules
 
-AUTHOR = click.option(
-    "--author", default=None, help="Who publishes this, for the history.  [default: the user of this machine]"
-)
 REASON = click.option("--reason", default="", help="Why it is published, for the history.")
 
 
@@ -31,6 +29,10 @@ def rules() -> None:
     """
 
 
+for command in (draft, calendar, timeline):
+    rules.add_command(command)
+
+
 @rules.command()
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.pass_obj
@@ -42,7 +44,7 @@ def check(front: Front, file: TextIO) -> None:
     from reshelf.rules.file import read
     from reshelf.rules.segments import SegmentCheck
 
-    pages = read(_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
+    pages = read(file_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
     total = sum(len(page.rules) for page in pages)
     front.answer(
         {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
@@ -71,8 +73,8 @@ def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | Non
 
     front.require_state()
     zone = front.settings.shop.zone
-    at_ms = _now_ms() if at is None else _moment(at, zone)
-    pages = read(_text(file), file.name, zone, SegmentCheck(front.settings))
+    at_ms = now_ms() if at is None else _moment(at, zone)
+    pages = read(file_text(file), file.name, zone, SegmentCheck(front.settings))
     previews = [previewed(front.settings, page, segments, at_ms) for page in pages]
     if front.json:
         front.answer({"pages": [as_json(each, level) for each in previews]}, "")
@@ -81,6 +83,39 @@ def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | Non
 
     for each in previews:
         print_table(in_words(each, level))
+
+
+@rules.command()
+@click.argument("page")
+@LEVEL_OPTION
+@CSV
+@click.pass_obj
+def report(front: Front, page: str, level: float, csv: bool) -> None:
+    """Tell what each rule in force on PAGE has cost or earned so far.
+
+    A rule's price per page view is what the page brings with it against the page without it, by what is known of
+    the items now. It is taken times the page views since the rule is in force as it is.
+
+    Example: reshelf rules report home
+    """
+    from reshelf.inspect.prices.preview import page_pair
+    from reshelf.inspect.prices.so_far import report as reported
+    from reshelf.inspect.prices.so_far_words import COLUMNS, as_json, csv_rows, in_words
+    from reshelf.rules.topic import history as versions_of
+    from reshelf.terminal.csv import csv_text
+    from reshelf.terminal.tables import show as print_table
+    from streams.catalog.snapshot import read_catalog
+
+    front.require_state()
+    in_force, settings = _in_force(front, page), front.settings
+    pair = page_pair(read_catalog(settings.kafka), in_force, settings)
+    so_far = reported(settings, pair, versions_of(settings.kafka, page), now_ms())
+    if front.json:
+        front.answer(as_json(so_far, level), "")
+    elif csv:
+        click.echo(csv_text(COLUMNS, csv_rows(so_far, level, settings)), nl=False)
+    else:
+        print_table(in_words(so_far, level, settings))
 
 
 @rules.command()
@@ -93,15 +128,21 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
 
     Example: reshelf rules apply home.yaml --author mira --reason "shoe week"
     """
+    from reshelf.people.person import Role
+    from reshelf.rules.drafts import WAIT_FOR_ANOTHER
     from reshelf.rules.file import read
     from reshelf.rules.lint import lint
     from reshelf.rules.segments import SegmentCheck
     from reshelf.rules.topic import publish
+    from schemas.errors import BadSettings
     from schemas.topics import CATALOG_ITEMS
     from streams.catalog.snapshot import read_catalog
 
-    pages = read(_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
-    versions = publish(front.settings.kafka, pages, author or getpass.getuser(), reason, _now_ms())
+    pages = read(file_text(file), file.name, front.settings.shop.zone, SegmentCheck(front.settings))
+    if front.settings.publishing.two_people:
+        raise BadSettings(WAIT_FOR_ANOTHER)
+    person = person_of(front, Role.PUBLISH, author)
+    versions = publish(front.settings.kafka, pages, person.name, reason, now_ms())
     said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in versions]
     text = "\n".join(said) or "nothing differs from what is in force"
     items = read_catalog(front.settings.kafka, [CATALOG_ITEMS]).items if versions else {}
@@ -172,11 +213,12 @@ def rollback(front: Front, page: str, version: int | None, author: str | None, r
 
     Example: reshelf rules rollback home --author mira --reason "shoe week is over"
     """
+    from reshelf.people.person import Role
     from reshelf.rules.topic import roll_back
 
-    now_ms = _now_ms()
-    restored = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, now_ms)
-    same = "" if restored.published_at == now_ms else "nothing differs from what is in force: "
+    person, at_ms = person_of(front, Role.PUBLISH, author), now_ms()
+    restored = roll_back(front.settings.kafka, page, version, person.name, reason, at_ms)
+    same = "" if restored.published_at == at_ms else "nothing differs from what is in force: "
     front.answer(_row(restored), f"{same}{page}: version {restored.version}, {restored.reason}")
 
 
@@ -207,10 +249,6 @@ def _line(page: PageRules, zone: tzinfo) -> str:
     return f"{page.page:<20} version {page.version:>4}  {len(page.rules):>3} rules  {when}  {page.author}{why}"
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _moment(text: str, zone: tzinfo) -> int:
     from schemas.errors import BadSettings
     from schemas.times import moment
@@ -219,16 +257,3 @@ def _moment(text: str, zone: tzinfo) -> int:
         return moment(text, zone)
     except (ValueError, OverflowError) as error:
         raise BadSettings(f"--at: {error}") from None
-
-
-def _text(file: TextIO) -> str:
-    from schemas.errors import BadSettings
-    from schemas.foreign_content import encoding_of
-
-    try:
-        return file.read()
-    except UnicodeDecodeError as error:
-        said = f"; it {named}" if (named := encoding_of(error.object)) else ""
-        raise BadSettings(
-            f"{file.name}: expected text in UTF-8, got a byte that is none: {error.reason}{said}"
-        ) from None

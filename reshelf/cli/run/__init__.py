@@ -5,5 +5,6 @@
 - `drill`: `reshelf drill`: break everything while events flow, then check that nothing was lost
 - `edge`: `reshelf edge`: layouts and events over HTTP
 - `encoder`: `reshelf encoder`: catalog texts to vectors
+- `mcp`: `reshelf mcp`: the console's operations for programs that speak the Model Context Protocol
 - `worker`: `reshelf worker`: the stream workers
 """

@@ -1,8 +1,34 @@
-// What the server answers: its content, or an error in plain words.
+// What the server answers: its content, or an error in plain words; nobody is waited for without end.
+
+const ANSWER_MS = 4500;
+export const LONG_MS = 90_000;
 
 export async function contentOf(answer) {
   const content = await answer.json().catch(() => null);
   if (!answer.ok || content === null)
     throw new Error(content?.error ?? `The console failed with status ${answer.status}; its log says why.`);
   return content;
+}
+
+async function asked(path, options, ms) {
+  try {
+    return await fetch(path, { ...options, signal: AbortSignal.timeout(ms) });
+  } catch (error) {
+    throw new Error(
+      error.name === "TimeoutError"
+        ? `The console did not answer within ${Math.round(ms / 1000)} s.`
+        : "The console does not answer.",
+    );
+  }
+}
+
+export async function ask(path, query) {
+  const answer = await asked(`/api/${path}?${new URLSearchParams(query)}`, {}, ANSWER_MS);
+  if (answer.status === 401) location.href = "/login";
+  return { content: await contentOf(answer), tag: answer.headers.get("ETag") };
+}
+
+export async function send(path, body, ms = LONG_MS) {
+  const headers = { "Content-Type": "application/json", "X-Reshelf-Console": "1" };
+  return contentOf(await asked(`/api/rules/${path}`, { method: "POST", headers, body: JSON.stringify(body) }, ms));
 }

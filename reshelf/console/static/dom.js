@@ -39,6 +39,15 @@ export const money = (minor, currency) => (minor === null ? "" : moneyFormat(cur
 export const clock = (at) => new Date(at).toLocaleTimeString("en-GB");
 export const day = (at) => new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
+// When a rule ends, as people say it: a weekday within the next week; nothing for what stays.
+export function until(at, before = "") {
+  if (!at || at > 4e12) return "";
+  const soon = at - Date.now() < 6.5 * 86_400_000;
+  return (
+    before + new Date(at).toLocaleDateString("en-GB", soon ? { weekday: "long" } : { day: "numeric", month: "short" })
+  );
+}
+
 // The date so many days after the one that clocks of a time zone show at a time; not each of these days has 24 hours.
 export function dateAfter(days, timeZone, at = Date.now()) {
   const [year, month, date] = new Date(at).toLocaleDateString("sv-SE", { timeZone }).split("-").map(Number);

@@ -1,6 +1,7 @@
 // Learned layouts against the holdout: uplift over time with intervals that hold whenever one looks.
 
 import { interval } from "./chart.js";
+import { decided, earnings } from "./decision.js";
 import { choice, clock, element, gain, major, number, panel, percent, say, table } from "./dom.js";
 
 // Guard-rails are on these; net revenue is there to look at, where something was returned.
@@ -12,9 +13,9 @@ const outcomes = ["clicks", "orders", "revenue"],
 function verdict(one, trusted) {
   if (!trusted) return ["not to be trusted, as said above", "soft"];
   if (one.high === null) return ["too few outcomes yet to say anything", "soft"];
-  if (one.low > 0) return ["learned layouts are better, for certain", "good"];
-  if (one.high < 0) return ["learned layouts are worse, for certain", "bad"];
-  return ["a difference is not certain yet", "soft"];
+  if (one.low > 0) return ["more with learned layouts", "good"];
+  if (one.high < 0) return ["less with learned layouts", "bad"];
+  return ["no difference stands out yet", "soft"];
 }
 
 function outcomeTile(name, one, trusted) {
@@ -28,7 +29,20 @@ function outcomeTile(name, one, trusted) {
   ]);
 }
 
-function chart(name, points) {
+// Where rules were published on the axis of time: what changed then may have changed the uplift.
+function marks(points, published) {
+  const [first, last] = [points[0][0], points.at(-1)[0]];
+  return published
+    .filter((one) => first < one.at && one.at < last)
+    .map((one) => {
+      const made = element("i", "rule-mark");
+      made.style.left = `${((one.at - first) / (last - first)) * 100}%`;
+      made.title = `version ${one.version} of the rules: ${one.reason || "no reason given"}`;
+      return made;
+    });
+}
+
+function chart(name, points, published) {
   const { made, low, high } = interval(points);
   made.setAttribute("aria-label", `Uplift of ${words(name)} over time`);
   if (!points.length) return [element("p", "empty", "Nothing to draw yet.")];
@@ -41,7 +55,7 @@ function chart(name, points) {
     element("span", "", gain(low, 0)),
   ]);
   return [
-    element("div", "plot", [scale, element("div", "", [made, mark])]),
+    element("div", "plot", [scale, element("div", "", [made, mark, ...marks(points, published)])]),
     element("div", "plot-time small soft", [
       element("span", "", clock(points[0][0])),
       element("span", "", clock(points.at(-1)[0])),
@@ -68,21 +82,20 @@ function split(ratio) {
   ];
 }
 
+const railTags = {
+  any: ["any loss is tolerated", ""],
+  unknown: ["not known yet", ""],
+  crossed: ["crossed", "bad"],
+  held: ["held", "on"],
+  "not decided": ["not decided", "warn"],
+};
+
 function rails(content) {
-  const held = content.sample_ratio.alarm ? "tag" : "tag on";
   const rows = outcomes.map((name) => {
     const one = content.uplift[name],
-      tolerated = content.tolerated_loss[name];
-    const state =
-      tolerated >= 1
-        ? element("span", "tag", "any loss is tolerated")
-        : one.high === null
-          ? element("span", "tag", "not known yet")
-          : one.high < -tolerated
-            ? element("span", "tag bad", "crossed")
-            : one.low > -tolerated
-              ? element("span", held, "held for certain")
-              : element("span", held, "not crossed");
+      tolerated = content.tolerated_loss[name],
+      [said, kind] = railTags[content.rails[name]];
+    const state = element("span", `tag ${content.sample_ratio.alarm ? "" : kind}`, said);
     return [name, state, tolerated >= 1 ? "–" : gain(-tolerated, 0), one.high === null ? "–" : gain(one.low)];
   });
   const note = content.guard_rail
@@ -106,7 +119,9 @@ export const experiment = {
     const outcome = now.outcome ?? "clicks";
     const told = element("p", "soft small"),
       mismatch = element("div", "said"),
-      tiles = element("div", "tiles three"),
+      decision = element("p", "lead"),
+      money = element("p", "soft"),
+      tiles = element("div", "tiles three", element("p", "loading panel", "Reading what was counted…")),
       drawn = element("div"),
       sides = element("div"),
       returns = element("div", "said"),
@@ -122,6 +137,7 @@ export const experiment = {
         picked,
       ]),
       mismatch,
+      element("div", "said", [decision, money]),
       tiles,
       panel(`Uplift of ${words(outcome)} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
       panel("Per page view", sides),
@@ -157,8 +173,12 @@ export const experiment = {
         offered = shown;
         pick(shown);
       }
+      const [text, kind] = decided(content.decision);
+      decision.className = `lead ${kind}`;
+      say(decision, text);
+      say(money, earnings(content.earned, content.currency)[0]);
       tiles.replaceChildren(...outcomes.map((name) => outcomeTile(name, content.uplift[name], trusted)));
-      drawn.replaceChildren(...chart(outcome, content.over_time[outcome] ?? []));
+      drawn.replaceChildren(...chart(outcome, content.over_time[outcome] ?? [], content.published ?? []));
       const rate = (name, value) =>
         name.endsWith("revenue")
           ? `${content.currency} ${number(major(value, content.currency), 3)}`

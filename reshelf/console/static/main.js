@@ -1,18 +1,21 @@
 // Which page is open, and the round of asking for its content.
 
-import { contentOf } from "./answer.js";
-import { arms } from "./arms.js";
-import { drawing, element, say, segmentName } from "./dom.js";
+import { ask } from "./answer.js";
+import { drawing, element, say, segmentName, span } from "./dom.js";
 import { experiment } from "./experiment.js";
+import { openHelp } from "./help.js";
+import { items } from "./items.js";
 import { pipeline } from "./pipeline.js";
 import { rules } from "./rules.js";
 import { shop } from "./shop.js";
+import { start } from "./start.js";
 import { why } from "./why.js";
 
-const views = { shop, arms, experiment, pipeline, why, rules };
+const views = { start, shop, items, experiment, pipeline, why, rules };
 const main = document.getElementById("main"),
   tabs = document.getElementById("tabs"),
   status = document.getElementById("status");
+const OLD_MS = 5000;
 let shown = null,
   round = 0,
   pages = {},
@@ -22,7 +25,7 @@ let shown = null,
 // The address after # is the page's name and what was chosen on it.
 function address() {
   const [asked, query] = location.hash.slice(1).split("?");
-  return { asked, name: asked in views ? asked : "shop", query: Object.fromEntries(new URLSearchParams(query)) };
+  return { asked, name: asked in views ? asked : "start", query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 export function go(name, query) {
@@ -57,12 +60,6 @@ function signalled() {
   else signal("live", "live");
 }
 
-async function ask(path, query) {
-  const answer = await fetch(`/api/${path}?${new URLSearchParams(query)}`);
-  if (answer.status === 401) location.href = "/login";
-  return { content: await contentOf(answer), tag: answer.headers.get("ETag") };
-}
-
 function open() {
   const { asked, name, query } = address(),
     view = views[name];
@@ -72,13 +69,14 @@ function open() {
     go: (change) => go(name, { ...query, page: now.page, segment: now.segment, ...change }),
   };
   main.replaceChildren();
+  main.classList.remove("aged");
   document.title = `${view.title} · Reshelf`;
   for (const tab of tabs.children) {
     if (tab.dataset.name === name) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
     tab.href = `#${tab.dataset.name}?${new URLSearchParams({ page: now.page, segment: now.segment })}`;
   }
-  shown = { view, now, update: view.open(main, now), tag: "" };
+  shown = { view, now, update: view.open(main, now), tag: "", at: 0 };
   const lacks = Object.keys(pages).length ? lacking(asked, name, query, now) : [];
   if (lacks.length) {
     main.prepend(...lacks.map((text) => element("p", "notice warn", text)));
@@ -91,6 +89,15 @@ function open() {
   look(++round);
 }
 
+// What stands there is as old as the last answer; where there was none, the page says so.
+function aged(text) {
+  const old = shown.at && Date.now() - shown.at;
+  signal("gone", old > OLD_MS ? `as of ${span(old)} ago` : text, text);
+  if (old > OLD_MS) main.classList.add("aged");
+  const loading = main.querySelector(".loading");
+  if (!shown.at && loading) loading.replaceChildren(element("span", "bad", text));
+}
+
 async function look(mine) {
   const begin = performance.now(),
     { view, now } = shown;
@@ -101,9 +108,11 @@ async function look(mine) {
       signalled();
       if (tag !== shown.tag) shown.update(content);
       shown.tag = tag;
+      shown.at = Date.now();
+      main.classList.remove("aged");
     } catch (error) {
       if (mine !== round) return;
-      signal("gone", error instanceof TypeError ? "the console does not answer" : error.message);
+      aged(error.message);
     }
   }
   setTimeout(() => mine === round && look(mine), Math.max(50, view.every - (performance.now() - begin)));
@@ -118,8 +127,8 @@ async function learnPages() {
     if (!(usual in pages)) usual = content.most_seen;
     warnings = content.warnings;
     if (JSON.stringify(pages) !== before || !shown) open();
-  } catch {
-    signal("gone", "the console does not answer");
+  } catch (error) {
+    signal("gone", error.message);
   }
   setTimeout(learnPages, Object.keys(pages).length ? 5000 : 500);
 }
@@ -132,6 +141,7 @@ for (const [name, view] of Object.entries(views)) {
   tabs.append(tab);
 }
 
+document.getElementById("help").addEventListener("click", openHelp);
 addEventListener("hashchange", open);
 // What stands after # names a page, so this link is followed here.
 document.querySelector(".skip").addEventListener("click", (event) => {
@@ -139,7 +149,9 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 addEventListener("keydown", (event) => {
-  const busy = event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea");
+  const busy =
+    event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog, .menu");
+  if (!busy && event.key === "?") openHelp();
   const tab = busy ? null : tabs.children[Number(event.key) - 1];
   if (tab) tab.click();
 });

@@ -1,7 +1,9 @@
 // Rules of a page: edit, check, publish, go back.  Who, when and why is kept with every version.
 
-import { contentOf } from "./answer.js";
+import { ask, send } from "./answer.js";
 import { choice, dateAfter, day, element, number, panel, say } from "./dom.js";
+import { discard, draftOf, looked, write } from "./draft.js";
+import { openPreview, takeBack } from "./preview.js";
 
 // A date as the shop's clocks show it: in a rule, dates are the shop's.
 let timeZone = "UTC";
@@ -20,15 +22,6 @@ const templates = {
   Spacing: () => ["- kind: spacing", "  name: new spacing", "  by: category", "  distance: 2"],
 };
 
-async function send(path, body) {
-  const answer = await fetch(`/api/rules/${path}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Reshelf-Console": "1" },
-    body: JSON.stringify(body),
-  });
-  return contentOf(answer);
-}
-
 function withRule(text, lines) {
   const trimmed = text.trimEnd();
   return /^rules:\s*$/m.test(trimmed)
@@ -36,31 +29,32 @@ function withRule(text, lines) {
     : `${trimmed.replace(/^rules: *\[\] *$/m, "").trimEnd()}\nrules:\n${lines.join("\n")}\n`;
 }
 
-// What a rule asks for, in words; times tell whether it holds now.
-function summary(rule) {
+// What a rule asks for, in words, items by their titles; times tell whether it holds now.
+function summary(rule, titles) {
   const match =
     Object.values(rule.match ?? {})
       .flat()
       .filter((one) => one && typeof one !== "number")
+      .map((one) => titles[one] ?? one)
       .join(", ") || "all arms";
   const words = {
-    pin: () => `${rule.item} in ${rule.slot}`,
+    pin: () => `${titles[rule.item] ?? rule.item} in ${rule.slot}`,
     boost: () => `${match} ×${rule.factor}`,
     cap: () => `at most ${rule.most} by ${rule.by}`,
     spacing: () => `one ${rule.by}, ${rule.distance} apart`,
-    exposure: () => `${match} in ${number(rule.least * 100)} to ${number(rule.most * 100)} % of slates`,
+    exposure: () => `${match} in ${number(rule.least * 100)} to ${number(rule.most * 100)} % of what visitors see`,
     place: () => `${match} in ${rule.slots.join(", ")} alone`,
     sponsored: () => `${match} in ${rule.slot}, ${number(rule.impressions)} a day`,
     complements: () => `complements ×${rule.factor}`,
     "not-above": () => `${rule.shelf} not above ${rule.row}`,
     "not-below": () => `${rule.shelf} not below ${rule.row}`,
     "most-of-kind": () => `at most ${rule.most} of ${rule.shelf_kind}`,
-    "least-exposure": () => `${rule.shelf} in at least ${number(rule.least * 100)} % of slates`,
+    "least-exposure": () => `${rule.shelf} in at least ${number(rule.least * 100)} % of what visitors see`,
   };
   return words[rule.kind]?.() ?? "";
 }
 
-function inForce(rule) {
+function inForce(rule, titles) {
   const now = Date.now(),
     over = rule.ends_at <= now,
     early = rule.starts_at > now,
@@ -79,7 +73,7 @@ function inForce(rule) {
       element(
         "span",
         "soft small",
-        ` ${summary(rule)}${rule.segments.length ? ` · for ${rule.segments.join(", ")}` : ""}`,
+        ` ${summary(rule, titles)}${rule.segments.length ? ` · for ${rule.segments.join(", ")}` : ""}`,
       ),
     ]),
     element("span", `tag ${when[1]}`, when[0]),
@@ -112,6 +106,7 @@ export const rules = {
     const author = element("input"),
       reason = element("input"),
       check = element("button", "", "Check"),
+      price = element("button", "", "Preview"),
       publish = element("button", "main", "Publish");
     editor.id = "rules-text";
     editor.spellcheck = false;
@@ -128,7 +123,7 @@ export const rules = {
       const button = element("button", "", `+ ${name}`);
       button.addEventListener("click", () => {
         editor.value = withRule(editor.value, make({ slot: held?.text.match(/^slots:\s*\n- (.+)$/m)?.[1] ?? "SLOT" }));
-        lines();
+        edited();
         editor.scrollTop = editor.scrollHeight;
         editor.focus();
       });
@@ -144,7 +139,7 @@ export const rules = {
             element("div", "tools adds", adds),
             element("div", "editor", [gutter, editor]),
             said,
-            element("div", "tools", [author, reason, check, publish]),
+            element("div", "tools", [author, reason, check, price, publish]),
           ],
           "YAML; nothing is in force before it is published",
         ),
@@ -185,30 +180,88 @@ export const rules = {
     }
 
     async function guarded(work) {
-      check.disabled = publish.disabled = true;
+      check.disabled = price.disabled = publish.disabled = true;
       try {
         await work();
       } catch (error) {
         tell(element("p", "notice bad", error.message));
       }
-      check.disabled = publish.disabled = false;
+      check.disabled = price.disabled = publish.disabled = false;
     }
 
-    async function refresh(text) {
-      const answer = await fetch(`/api/rules?${new URLSearchParams({ page: now.page })}`, { cache: "no-store" });
-      if (answer.ok) show(await answer.json(), true);
-      tell(element("p", "notice", text));
+    async function refresh(made) {
+      discard(now.page);
+      show((await ask("rules", { page: now.page })).content, true);
+      const [one] = made.published;
+      tell(
+        element("p", "notice between", [
+          one
+            ? `Published as version ${one.version}. The next layouts follow it.`
+            : "Nothing differs from what is in force.",
+          one ? undo(one.version) : "",
+        ]),
+      );
     }
 
-    const after = (made) =>
-      made.published.length
-        ? `Published as version ${made.published[0].version}. The next layouts follow it.`
-        : "Nothing differs from what is in force.";
-    editor.addEventListener("input", () => lines());
+    // Goes back to what was in force before, unless somebody published meanwhile.
+    function undo(version) {
+      const button = element("button", "", "Undo"),
+        base = held.history.find((one) => one.version < version)?.version;
+      button.hidden = base === undefined;
+      button.addEventListener("click", () =>
+        guarded(async () => {
+          const made = await takeBack(now.page, { version, base, author: author.value });
+          await settled(made.published[0].version);
+          await refresh(made);
+        }),
+      );
+      return button;
+    }
+
+    // What is typed is the draft that the page of the shop shows, too.
+    function edited() {
+      lines();
+      if (!held) return;
+      if (editor.value === held.text) discard(now.page);
+      else write(now.page, held.version, editor.value);
+    }
+
+    async function resume(draft, content) {
+      try {
+        const { text } = await looked(now.page, draft);
+        held = { ...content, version: draft.version };
+        editor.value = text;
+        const away = element("button", "", "Discard");
+        away.addEventListener("click", () => {
+          discard(now.page);
+          held = null;
+          tell([]);
+          show(content, true);
+        });
+        const count = draft.steps.length,
+          said = count ? `${count} ${count === 1 ? "change" : "changes"} of the page of the shop` : "Your text";
+        tell(element("p", "notice between", [`${said}, not published.`, away]));
+      } catch (error) {
+        tell(element("p", "notice bad", error.message));
+      }
+      lines();
+    }
+
+    editor.addEventListener("input", edited);
     editor.addEventListener("scroll", () => {
       gutter.scrollTop = editor.scrollTop;
     });
     check.addEventListener("click", () => guarded(look));
+    price.addEventListener("click", () =>
+      guarded(async () => {
+        if (!(await look())) return;
+        const draft = { version: held.version, text: editor.value, steps: [], cards: {} };
+        openPreview(now, draft, async (one) => {
+          await settled(one.version);
+          await refresh({ published: [one] });
+        });
+      }),
+    );
     publish.addEventListener("click", () =>
       guarded(async () => {
         if (!(await look())) return;
@@ -222,15 +275,14 @@ export const rules = {
         });
         reason.value = "";
         await settled(made.published[0]?.version ?? held.version);
-        await refresh(after(made));
+        await refresh(made);
       }),
     );
 
     // The console hears of what it published on the topic, like everybody else.
     async function settled(version) {
       for (let tries = 0; tries < 40; tries += 1) {
-        const answer = await fetch(`/api/rules?${new URLSearchParams({ page: now.page })}`, { cache: "no-store" });
-        if (answer.ok && (await answer.json()).version >= version) return;
+        if ((await ask("rules", { page: now.page })).content.version >= version) return;
         await new Promise((resolve) => setTimeout(resolve, 150));
       }
     }
@@ -247,7 +299,7 @@ export const rules = {
             reason: reason.value,
           });
           await settled(made.published[0].version);
-          await refresh(after(made));
+          await refresh(made);
         }),
       );
       return button;
@@ -271,8 +323,12 @@ export const rules = {
     }
 
     function show(content, anew = false) {
-      const untouched = held === null || editor.value === held.text;
-      if (anew || untouched) {
+      const untouched = held === null || editor.value === held.text,
+        draft = held === null && draftOf(now.page);
+      if (draft) {
+        held = content;
+        resume(draft, content);
+      } else if (anew || untouched) {
         editor.value = content.text;
         lines();
         held = content;
@@ -286,7 +342,7 @@ export const rules = {
         );
       say(told, `version ${content.version} is in force`);
       timeZone = content.time_zone;
-      list.replaceChildren(...content.rules.map(inForce));
+      list.replaceChildren(...content.rules.map((rule) => inForce(rule, content.titles ?? {})));
       if (!content.rules.length) list.replaceChildren(element("li", "soft", "No rule: the policy alone decides."));
       history.replaceChildren(...content.history.map((one, at) => versionRow(one, at, content.version)));
     }

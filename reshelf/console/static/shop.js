@@ -1,50 +1,27 @@
-// A page of the shop as one visitor sees it; cards move to their new places.
+// A page of the shop as one visitor sees it, to work on: cards are moved, pinned, boosted; nothing is in force before it is published.
 
-import { art } from "./art.js";
-import { choice, clock, element, exceptions, money, panel, percent, say, segmentName, span } from "./dom.js";
+import { cardOf, dress, emptyCard, oldestOf } from "./card.js";
+import { choice, clock, element, exceptions, panel, percent, say, segmentName, span } from "./dom.js";
+import { find } from "./find.js";
+import { openMenu } from "./popup.js";
+import { rearrange } from "./rearrange.js";
+import { asFilled, boostStep, pinStep, ruleForm } from "./rule_form.js";
+import { workbench } from "./workbench.js";
 
 const FRESH_MS = 4000,
-  NEW_MS = 120_000,
-  LATER_MS = 5000,
   MOVE_MS = 550;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-function cardOf(slot, oldest) {
-  const link = element("a", "", slot.title),
-    share = element("i"),
-    was = element("p", "was small soft cut"),
-    place = element("span", "place");
-  const facts = element("p", "facts small", [
-    element("span", "soft cut", slot.category || "content"),
-    element("b", "", money(slot.price, slot.currency || "EUR")),
-  ]);
-  const picture = element("div", "picture", [art(slot.category, slot.title), place]);
-  if (slot.created_at > oldest + LATER_MS && Date.now() - slot.created_at < NEW_MS)
-    picture.append(element("span", "tag new", "new"));
-  const made = element("article", "card", [
-    picture,
-    element("div", "words", [element("h3", "", link), facts, element("div", "meter", share), was]),
-  ]);
-  return { made, share, was, place, link, item: slot.item };
-}
-
-function emptyCard() {
-  const place = element("span", "place");
-  return {
-    made: element("article", "card none", [place, element("p", "soft small", "left to the renderer")]),
-    place,
-    item: "",
-  };
-}
-
-// Where cards were, they glide from; what is new fades in.
-function move(grid, last, cards, rows, now) {
+// Where cards were, they glide from; what is new fades in.  What has the focus keeps it.
+function move(grid, last, cards, rows, now, menu) {
   const before = new Map(last.map((card) => [card.made, card.made.getBoundingClientRect()]));
-  const places = cards.map((card) => card.made);
+  const places = cards.map((card) => card.made),
+    focused = grid.contains(document.activeElement) ? document.activeElement : null;
   grid.className = rows.length ? "shelves" : "shelf";
   grid.replaceChildren(
-    ...(rows.length ? rows.map((row) => shelfOf(row, places.splice(0, row.slots.length), now)) : places),
+    ...(rows.length ? rows.map((row) => shelfOf(row, places.splice(0, row.slots.length), now, menu)) : places),
   );
+  if (focused?.isConnected) focused.focus({ preventScroll: true });
   if (still.matches || !before.size) return;
   for (const { made } of cards) {
     const from = before.get(made),
@@ -66,12 +43,22 @@ function move(grid, last, cards, rows, now) {
 }
 
 // A row of the page: the title of its shelf above its cards.
-function shelfOf(row, cards, now) {
-  const link = element("a", "", row.title);
+function shelfOf(row, cards, now, menu) {
+  const link = element("a", "", row.title),
+    more = element("button", "more", "⋯");
   link.href = `#why?${new URLSearchParams({ page: now.page, segment: now.segment, shelf: row.shelf })}`;
-  const head = element("h2", "", [
+  link.draggable = false;
+  more.type = "button";
+  more.setAttribute("aria-haspopup", "menu");
+  more.setAttribute("aria-label", `What to do with the shelf ${row.title}`);
+  more.addEventListener("click", () => menu(more, row));
+  const head = element("h2", "grip", [
     link,
-    element("span", "soft small", `${row.row} · ${row.kind} · in ${percent(row.share, 0)} of the slates`),
+    element("span", "soft small", `${row.row} · ${row.kind} · ${percent(row.share, 0)} of visitors see it here`),
+    row.pinned
+      ? element("span", `tag ${row.drafted ? "drafted" : "on"}`, row.drafted ? "pinned, not published" : "pinned")
+      : "",
+    more,
   ]);
   return element("section", "shelf-row", [head, element("div", "shelf", cards)]);
 }
@@ -80,8 +67,8 @@ function facts(content) {
   if (!content.version) return "no layout: the renderer shows its own fallback";
   const who = content.holdout
     ? "in the holdout, so always the baseline"
-    : `slate ${content.variant + 1} of ${content.variants}`;
-  return `${who} · ${content.policy} · made ${span(Date.now() - content.produced_at)} ago · version ${content.version}`;
+    : `version ${content.variant + 1} of ${content.variants} of this page`;
+  return `${who} · ${content.policy} · made ${span(Date.now() - content.produced_at)} ago`;
 }
 
 function changeRow(change) {
@@ -95,95 +82,6 @@ function changeRow(change) {
   ]);
 }
 
-export const shop = {
-  title: "Shop",
-  content: "shop",
-  every: 500,
-  icon: "M3 8h14v9H3z M3 8l2-5h10l2 5 M8 17v-5h4v5",
-  query: (now) => ({ page: now.page, segment: now.segment, unit: now.unit || "visitor-1" }),
-
-  open(root, now) {
-    const unit = element("input", "unit");
-    unit.value = now.unit || "visitor-1";
-    unit.id = "unit";
-    unit.maxLength = 128;
-    unit.addEventListener("change", () => now.go({ unit: unit.value }));
-    const another = element("button", "", "Another visitor");
-    another.addEventListener("click", () => now.go({ unit: `visitor-${Math.floor(Math.random() * 1e5)}` }));
-    const label = element("label", "", "Visitor");
-    label.htmlFor = "unit";
-    const told = element("p", "soft small facts-line"),
-      notes = element("div", "notes"),
-      grid = element("div", "shelf"),
-      log = element("ol", "log");
-    grid.setAttribute("aria-live", "off");
-    const changes = panel("What changed", log, "for this visitor");
-    changes.classList.add("changes");
-    root.append(
-      element("div", "head", [element("h1", "", `Page ${now.page || "…"}`), told]),
-      element("div", "tools", [
-        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page })),
-        choice("Segment", now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
-        element("div", "field", [label, unit, another]),
-      ]),
-      notes,
-      element("div", "shop", [grid, changes]),
-    );
-    let cards = [],
-      order = "",
-      latest = "";
-
-    return (content) => {
-      say(told, facts(content));
-      notes.replaceChildren(...noticesOf(content));
-      const changed = new Map(
-        content.changes
-          .filter((one) => Date.now() - one.at < FRESH_MS)
-          .map((one) => [one.slot, one.before])
-          .reverse(),
-      );
-      const rows = content.rows ?? [],
-        columns = rows.flatMap((row) => row.slots.map((_, at) => at));
-      const standing = JSON.stringify([rows, content.slots.map((slot) => slot.item)]);
-      if (standing !== order || !cards.length) {
-        const oldest = Math.min(...content.slots.filter((slot) => slot.created_at).map((slot) => slot.created_at));
-        const last = cards,
-          held = new Map(cards.filter((card) => card.item).map((card) => [card.item, card]));
-        cards = content.slots.map((slot) => (slot.item ? (held.get(slot.item) ?? cardOf(slot, oldest)) : emptyCard()));
-        move(grid, last, cards, rows, now);
-        order = standing;
-      }
-      for (const [at, slot] of content.slots.entries()) dress(cards[at], slot, columns[at] ?? at, changed, now);
-      if (!content.slots.length)
-        grid.replaceChildren(
-          element(
-            "p",
-            "empty",
-            content.version ? "This page has no slots." : "No layout has been published for this page yet.",
-          ),
-        );
-      const newest = JSON.stringify(content.changes[0] ?? null);
-      if (newest !== latest) log.replaceChildren(...content.changes.map(changeRow));
-      latest = newest;
-      if (!content.changes.length) say(log, "Nothing yet since the console was opened.");
-    };
-  },
-};
-
-function dress(card, slot, at, changed, now) {
-  say(card.place, String(at + 1));
-  if (!card.item) return;
-  card.share.style.width = `${slot.share * 100}%`;
-  const fresh = changed.has(slot.slot);
-  card.made.classList.toggle("fresh", fresh);
-  card.made.dataset.slot = slot.slot;
-  card.link.href = `#why?${new URLSearchParams({ page: now.page, segment: now.segment, slot: slot.slot, item: slot.item })}`;
-  say(
-    card.was,
-    fresh && changed.get(slot.slot) ? `was ${changed.get(slot.slot)}` : `in ${percent(slot.share, 0)} of the slates`,
-  );
-}
-
 function noticesOf(content) {
   const notes = [];
   if (content.version && content.of !== content.segment)
@@ -192,3 +90,204 @@ function noticesOf(content) {
     );
   return [...notes, ...exceptions(content)];
 }
+
+// What a menu offers for a card; all of it goes into the draft.
+function cardMenu(now, bench, at, slots) {
+  const slot = slots[at],
+    own = bench.rules.filter((rule) => (rule.item ?? rule.match?.items?.[0]) === slot.item),
+    pin = own.find((rule) => rule.kind === "pin"),
+    boosts = own.filter((rule) => rule.kind === "boost"),
+    about = { card: slot, slots: slots.map((one) => one.slot), slot: slot.slot, zone: bench.zone, rules: bench.rules };
+  about.segments = (now.pages[now.page] ?? []).filter((name) => name !== "*");
+  const put = (step) => bench.change(step, [slot]),
+    form =
+      (kind, more = {}) =>
+      () =>
+        ruleForm(kind, { ...about, ...more }, put);
+  const drop = (rule, words) => [
+    words,
+    () => put({ say: `${slot.title}: ${rule.name} is taken away`, edits: [{ do: "drop", name: rule.name }] }),
+    rule.name,
+  ];
+  const changing = (rule) => ({ rule: asFilled(rule, bench.zone), slot: rule.slot ?? slot.slot, factor: rule.factor });
+  return [
+    ...(pin
+      ? [["Change its pin…", form("pin", changing(pin)), pin.name], drop(pin, "Unpin")]
+      : [
+          ["Pin here", () => put(pinStep(slot, slot.slot, bench.rules))],
+          ["Pin elsewhere, for a time…", form("pin")],
+        ]),
+    ...boosts.flatMap((rule) => [
+      ...(rule.factor
+        ? [["Change how much…", form(rule.factor < 1 ? "bury" : "boost", changing(rule)), rule.name]]
+        : []),
+      drop(rule, rule.factor ? "Take the boost away" : "Let it on the page again"),
+    ]),
+    ...(boosts.length
+      ? []
+      : [
+          ["Boost…", form("boost")],
+          ["Bury…", form("bury")],
+          ["Keep off the page", () => put(boostStep(slot, 0, bench.rules))],
+        ]),
+    [
+      "Why it stands here",
+      () => {
+        location.hash = `why?${new URLSearchParams({ page: now.page, segment: now.segment, slot: slot.slot, item: slot.item })}`;
+      },
+    ],
+  ];
+}
+
+function head(root, now, bench, parts) {
+  const unit = element("input", "unit");
+  unit.value = now.unit || "visitor-1";
+  unit.id = "unit";
+  unit.maxLength = 128;
+  unit.addEventListener("change", () => now.go({ unit: unit.value }));
+  const another = element("button", "", "Another visitor");
+  another.addEventListener("click", () => now.go({ unit: `visitor-${Math.floor(Math.random() * 1e5)}` }));
+  const label = element("label", "", "Visitor");
+  label.htmlFor = "unit";
+  const place = find(now.page, "Find an item to place", (card) => {
+    const slots = parts.slots();
+    ruleForm(
+      "pin",
+      {
+        card,
+        slots: slots.map((one) => one.slot),
+        slot: slots[0]?.slot,
+        segments: (now.pages[now.page] ?? []).filter((name) => name !== "*"),
+        zone: bench.zone,
+        rules: bench.rules,
+      },
+      (step) => bench.change(step, [card]),
+    );
+  });
+  root.append(
+    element("div", "head", [element("h1", "", `Page ${now.page || "…"}`), parts.told]),
+    element("div", "tools", [
+      choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page })),
+      choice("Segment", now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
+      place,
+      element("div", "field", [label, unit, another]),
+    ]),
+  );
+}
+
+export const shop = {
+  title: "Shop",
+  content: "shop",
+  every: 500,
+  icon: "M3 8h14v9H3z M3 8l2-5h10l2 5 M8 17v-5h4v5",
+  query: (now) => ({ page: now.page, segment: now.segment, unit: now.unit || "visitor-1" }),
+
+  open(root, now) {
+    const told = element("p", "soft small facts-line"),
+      notes = element("div", "notes"),
+      grid = element("div", "shelf", element("p", "loading", "Reading the page…")),
+      log = element("ol", "log");
+    grid.setAttribute("aria-live", "off");
+    let cards = [],
+      order = "",
+      latest = "",
+      noted = "",
+      live = null,
+      slots = [],
+      rows = [];
+    const bench = workbench(now, () => live && paint());
+    head(root, now, bench, { told, slots: () => slots });
+    const changes = panel("What changed", log, "for this visitor");
+    changes.classList.add("changes");
+    root.append(notes, element("div", "shop", [grid, changes]), bench.bar);
+
+    const pinAt = (from, to) => {
+      const card = slots[from],
+        pin = bench.rules.find((rule) => rule.kind === "pin" && rule.item === card.item);
+      return bench.change(pinStep(card, slots[to].slot, bench.rules, pin && asFilled(pin, bench.zone)), [card]);
+    };
+    const moving = rearrange(
+      grid,
+      () => cards.map((card) => card.made),
+      (event) => !event.target.closest(".more") && (event.pointerType !== "touch" || event.target.closest(".place")),
+      (from, to) => slots[from]?.item && pinAt(from, to),
+    );
+    const moveShelf = (shelf, row) =>
+      bench.change({
+        say: row ? `${shelf.title} stands in ${row}` : `${shelf.title} may move`,
+        edits: [{ do: "pin-shelf", shelf: shelf.shelf, row }],
+      });
+    rearrange(
+      grid,
+      () => [...grid.querySelectorAll(".shelf-row")],
+      (event) => event.pointerType !== "touch" && event.target.closest(".grip") && !event.target.closest(".more"),
+      (from, to) => moveShelf(rows[from], rows[to].row),
+    );
+    const shelfMenu = (button, row) =>
+      openMenu(button, row.title, [
+        ...(row.pinned ? [["Let it move", () => moveShelf(row, "")]] : [["Pin here", () => moveShelf(row, row.row)]]),
+        ...rows
+          .filter((other) => other.row !== row.row)
+          .map((other) => [`Pin in ${other.row}`, () => moveShelf(row, other.row), `where ${other.title} stands`]),
+        [
+          "Why it stands here",
+          () => {
+            location.hash = `why?${new URLSearchParams({ page: now.page, segment: now.segment, shelf: row.shelf })}`;
+          },
+        ],
+      ]);
+    grid.addEventListener("click", (event) => {
+      const at = cards.findIndex((card) => card.more && card.more === event.target);
+      if (at >= 0) openMenu(cards[at].more, slots[at].title, cardMenu(now, bench, at, slots));
+    });
+    bench.learn();
+
+    function arrange(content) {
+      const columns = rows.flatMap((row) => row.slots.map((_, at) => at)),
+        standing = JSON.stringify([rows, slots.map((slot) => slot.item)]);
+      if (standing !== order || !cards.length) {
+        const oldest = oldestOf(slots),
+          last = cards,
+          held = new Map(cards.filter((card) => card.item).map((card) => [card.item, card]));
+        cards = slots.map((slot) => (slot.item ? (held.get(slot.item) ?? cardOf(slot, oldest)) : emptyCard()));
+        move(grid, last, cards, rows, now, shelfMenu);
+        order = standing;
+      }
+      const changed = new Map(
+        content.changes
+          .filter((one) => Date.now() - one.at < FRESH_MS)
+          .map((one) => [one.slot, one.before])
+          .reverse(),
+      );
+      for (const [at, slot] of slots.entries()) dress(cards[at], slot, columns[at] ?? at, changed, now);
+      if (!slots.length)
+        grid.replaceChildren(
+          element(
+            "p",
+            "empty",
+            content.version ? "This page has no slots." : "No layout has been published for this page yet.",
+          ),
+        );
+    }
+
+    function paint() {
+      ({ rows, slots } = bench.shown(live));
+      arrange(live);
+    }
+
+    return (content) => {
+      live = content;
+      bench.heard(content);
+      say(told, facts(content));
+      const notices = JSON.stringify([content.of, content.relaxed, content.guard_rail]);
+      if (notices !== noted) notes.replaceChildren(...noticesOf(content));
+      noted = notices;
+      // Who drags a card finds the others where they were.
+      if (!moving()) paint();
+      const newest = JSON.stringify(content.changes[0] ?? null);
+      if (newest !== latest) log.replaceChildren(...content.changes.map(changeRow));
+      latest = newest;
+      if (!content.changes.length) say(log, "Nothing yet since the console was opened.");
+    };
+  },
+};

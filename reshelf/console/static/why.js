@@ -51,7 +51,7 @@ function shapes(arm) {
       element("i", "after"),
       "posterior",
       element("i", "draw-mark"),
-      "the draws for the slates",
+      "what was drawn for the versions of the page",
     ]),
   ];
 }
@@ -127,9 +127,9 @@ function steps(arm, content) {
   found.push(
     step(
       "Where it stands",
-      places || "in no slate",
+      places || "nobody sees it",
       percent(arm.slots[content.slot] ?? 0, 0),
-      arm.baseline ? element("p", "soft small", `${arm.baseline} in the holdout's baseline`) : [],
+      arm.baseline ? element("p", "soft small", `${arm.baseline} for the holdout`) : [],
     ),
   );
   const shelves = Object.entries(arm.shelves).sort((a, b) => b[1] - a[1]);
@@ -193,18 +193,20 @@ export const why = {
       standing = element("div", "picks"),
       others = element("div", "picks"),
       shelves = element("div", "picks"),
-      story = element("ol", "steps"),
+      story = element("ol", "steps", element("li", "loading", "Working it out…")),
       shape = element("div"),
+      answer = element("p", "verdict"),
+      small = element("p", "small soft"),
       visits = element("ol", "steps"),
       stages = element("ol", "steps");
     slots.setAttribute("aria-label", "Slot");
     slots.addEventListener("change", () => now.go({ slot: slots.value, shelf: "" }));
     const title = element("span"),
-      arm = element("section", "panel", [element("h2", "", title), shape, story]),
+      arm = element("section", "panel", [element("h2", "", title), small, answer, shape, story]),
       above = panel("What stands above", visits, "how slots of a page view bear on those below"),
-      here = panel("In this slot", standing, "share of slates"),
+      here = panel("In this slot", standing, "seen by"),
       likely = panel("Likely others", others),
-      modules = panel("Shelves of the page", shelves, "share of slates"),
+      modules = panel("Shelves of the page", shelves, "seen by"),
       chain = panel("What follows clicks", stages, "rates of the page, counts of the segment");
     root.append(
       element("div", "head", [element("h1", "", "Why it stands there"), told]),
@@ -234,6 +236,8 @@ export const why = {
       say(told, `${content.shelf.kind} · layout of version ${content.published ?? "–"} · as of now`);
       title.className = "arm-title";
       say(title, content.shelf.title);
+      say(answer, `${percent(content.shelf.share, 0)} of visitors see this shelf.`);
+      say(small, content.shelf.shelf);
       shape.replaceChildren();
       story.replaceChildren(...content.shelf.facts.map((fact) => step(fact.title, fact.text, fact.value)));
     }
@@ -274,11 +278,13 @@ export const why = {
         stagesFor = rows;
       }
       if (!content.arm) {
-        say(title, "This page has no candidates.");
+        say(title, "This page has no items to show.");
         return;
       }
       title.className = "arm-title";
       say(title, content.arm.title);
+      say(answer, content.answer ?? "");
+      say(small, content.arm.item);
       shape.replaceChildren(...shapes(content.arm));
       story.replaceChildren(...steps(content.arm, content));
     };

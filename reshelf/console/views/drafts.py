@@ -13,7 +13,7 @@ import msgspec
 from policy.assignment import choose
 from policy.defaults import LEVEL
 from reshelf.console.live_view import LiveView
-from reshelf.console.views.rules import checked, page_text, text_of, titles
+from reshelf.console.views.rules import checked, page_text, pinned_shelves, text_of, titles
 from reshelf.console.views.shop import card, rows_of
 from reshelf.inspect.prices.preview import PagePair, Preview, page_pair, price_pages
 from reshelf.inspect.prices.words import as_json
@@ -40,6 +40,7 @@ def drafted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
         **checked(view, {"text": text}),
         "rules": msgspec.to_builtins(page.rules) if page else [],
         "titles": titles(view, page) if page else {},
+        "shelves": pinned_shelves(page) if page else {},
     }
 
 
@@ -49,8 +50,7 @@ async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     at_ms = time.time_ns() // 1_000_000
     rules = await asyncio.to_thread(_rules, view, body)
     pair = page_pair(view.catalog, rules, view.settings)
-    private = PagePair(_private(pair.before), _private(pair.after), pair.fell_back)
-    preview = await asyncio.to_thread(price_pages, view.settings, private, (), at_ms)
+    preview = await asyncio.to_thread(price_pages, view.settings, private(pair), (), at_ms)
     return as_json(preview, LEVEL) | {
         "sides": _sides(view, preview, pair, segment, unit),
         "moved": {name: list(_moved(view, price.looks_before, price.looks_after)) for name, price in
@@ -78,8 +78,12 @@ def _draft(view: LiveView, body: Mapping[str, Any]) -> str:
     return edited(text, edits_of(body.get("edits", [])))
 
 
+def private(pair: PagePair) -> PagePair:
+    """Pages that share nothing that changes with what the console does meanwhile."""
+    return PagePair(_private(pair.before), _private(pair.after), pair.fell_back)
+
+
 def _private(page: Page) -> Page:
-    """A page that shares nothing that changes with what the console does meanwhile."""
     candidates = CandidateSet(page.candidates.items, page.candidates.by_shelf)
     return replace(page, candidates=candidates, items=dict(page.items))
 

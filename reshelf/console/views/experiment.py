@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from policy.defaults import LEVEL
+from policy.experiments.decision import guard_rails
 from policy.experiments.sequence import METRICS
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.uplift_lines import MOMENTS, Moment, UpliftLines
-from reshelf.inspect.experiment import Point, health_as_json, over_time
+from reshelf.inspect.experiment import PageStanding, Point, health_as_json, over_time
 
 
 async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> dict[str, Any]:
@@ -21,6 +22,7 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         return {"page": page, "known": False}
     bins = await state.reader.read_bins(page)
     by_bucket = over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, LEVEL)
+    tolerated = {name: getattr(settings.experiment, f"tolerated_loss_{name}") for name in METRICS}
     lines = monitor.uplifts.get(page, UpliftLines())
     begin = now_ms if lines.begin is None else lines.begin
     return {
@@ -30,12 +32,31 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         "currency": settings.fold.currency,
         "fallback": settings.experiment.fallback,
         "since": settings.experiment.since_ms,
-        "tolerated_loss": {name: getattr(settings.experiment, f"tolerated_loss_{name}") for name in METRICS},
+        "tolerated_loss": tolerated,
         "over_time": {
             name: _thinned([*_points(bucket for bucket in by_bucket[name] if bucket.until < begin), *lines.line(name)])
             for name in by_bucket
         },
         **health_as_json(health),
+        **decided(monitor.pages.get(page)),
+        "rails": guard_rails(
+            health, {name: getattr(settings.experiment, f"tolerated_loss_{name}") for name in METRICS}
+        ),
+        "published": [
+            {"at": rules.published_at, "version": rules.version, "reason": rules.reason}
+            for rules in view.rules_history.versions(view.catalog.rules[page])
+            if rules.published_at
+        ],
+    }
+
+
+def decided(standing: PageStanding | None) -> dict[str, Any]:
+    """What follows from a page's experiment, and the money that it is about, of a day or of 1,000 page views."""
+    if standing is None:
+        return {"decision": None, "earned": None}
+    return {
+        "decision": standing.decision._asdict(),
+        "earned": standing.earned and standing.earned._asdict() | {"per": "day" if standing.of_a_day else "views"},
     }
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from reshelf.console.live_view import LiveView, State
+from reshelf.console.views.answer import answer
 from reshelf.console.views.shop import card, rendered
 from reshelf.inspect.explain import explain_now, stage_rows, visit_rows
 from reshelf.inspect.shelves.explained import read_states, shelf_of_now
@@ -51,6 +52,7 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
         "stages": [row._asdict() for row in stage_rows(explanation)],
         "visits": [row._asdict() for row in visit_rows(explanation.visits)],
         "shelves": _shelves(rules, published.layout() if published else None),
+        "answer": chosen and answer(rules, explanation, chosen, (slot, segment), now_ms, view.settings.shop.zone),
         "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | msgspec.to_builtins(chosen)),
     }
 

@@ -11,9 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from reshelf.console.live_view import LiveView
 from reshelf.rules import topic
+from reshelf.rules.drafts import WAIT_FOR_ANOTHER
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from reshelf.rules.segments import SegmentCheck
@@ -37,6 +39,7 @@ def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
         "time_zone": view.settings.shop.time_zone,
         "rules": msgspec.to_builtins(page.rules),
         "titles": titles(view, page),
+        "shelves": pinned_shelves(page),
         "segments": sorted(view.catalog.segments.get(page.page, ())),
         "history": [
             view.rules_history.row(rules, before, partial(_version, rules, before, zone))
@@ -54,6 +57,11 @@ def titles(view: LiveView, page: PageRules) -> dict[str, str]:
     return {item: view.catalog.texts[item].title for item in named if item in view.catalog.texts}
 
 
+def pinned_shelves(page: PageRules) -> dict[str, str]:
+    """The row that each shelf of a page is pinned to, empty where it may move."""
+    return {shelf.name: shelf.pinned for shelf in (() if page.shelves is UNSET else page.shelves)}
+
+
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
     zone = view.settings.shop.zone
@@ -67,6 +75,8 @@ def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
+    if view.settings.publishing.two_people:
+        raise BadSettings(WAIT_FOR_ANOTHER)
     author, reason = _signed(body, "author", "reason")
     pages = read(text_of(body, "text"), "the text", view.settings.shop.zone, SegmentCheck(view.settings))
     version = body.get("version")

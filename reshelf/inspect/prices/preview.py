@@ -6,14 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from policy.experiments.sequence import VIEWS
 from policy.pages.messages import offers
 from policy.prices.earnings import Earnings
 from reshelf.inspect.experiment import whole_buckets
 from reshelf.inspect.explain import declared
-from reshelf.inspect.prices.priced import Circumstances, Price, priced
+from reshelf.inspect.prices.priced import Circumstances, Price, Sponsorship, priced
 from reshelf.namespaces.open_state import OpenState, open_state
 from reshelf.settings import Settings
 from schemas.codec import encode, encode_key
@@ -28,6 +28,7 @@ from streams.kafka.records import Logged
 from streams.layouts.guard_rail import fallen
 from streams.state.reader import KeyState
 
+E = TypeVar("E", Earnings, Sponsorship)
 MOST_SEGMENTS = 50
 """Segments that are priced: those seen most."""
 
@@ -61,6 +62,11 @@ class Preview(NamedTuple):
     def rule(self, name: str) -> Earnings | None:
         """What a rule by itself brings more, over the segments that it is in force for; None where it is for none."""
         parts = [(self.shares[at], price.rules[name]) for at, price in self.prices.items() if name in price.rules]
+        return _total(parts) if parts else None
+
+    def sponsorship(self, name: str) -> Sponsorship | None:
+        """What the bid of a rule brings, over the segments that it is in force for; None where it is for none."""
+        parts = [(self.shares[at], price.sponsors[name]) for at, price in self.prices.items() if name in price.sponsors]
         return _total(parts) if parts else None
 
 
@@ -180,9 +186,9 @@ async def _views(state: OpenState, page: str) -> float | None:
     return float((sides.learned + sides.holdout)[:, VIEWS].sum()) / days if days else None
 
 
-def _total(parts: Sequence[tuple[float, Earnings]]) -> Earnings:
-    (share, first), *others = parts
-    total = first.plus(first, share - 1.0)
-    for share, other in others:
+def _total(parts: Sequence[tuple[float, E]]) -> E:
+    first, total = parts[0]
+    total = total.plus(total, first - 1.0)
+    for share, other in parts[1:]:
         total = total.plus(other, share)
     return total

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from policy.arrays import Floats
 from policy.assignment import slate_chances
 from policy.model.priors import interest_variance
 from policy.pages.published import SegmentShelves
@@ -22,7 +23,7 @@ from policy.prices.places import Crowding, Places, Slate, looks, places_of, shel
 from policy.rules.compiled import in_force
 from policy.slates.composition import Statistics
 from schemas.messages.layouts import Layout
-from schemas.rules import Rule
+from schemas.rules import Bid, Rule
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE
@@ -34,6 +35,8 @@ from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 
+LEAST_LOSS = 1e-9
+"""Of looks per page view: less is the noise of adding up."""
 EPOCHS = 4
 """Draws of slates that are averaged: a rule holds for longer than one."""
 
@@ -53,12 +56,34 @@ class Circumstances(NamedTuple):
     fell_back: str = ""
 
 
+class Sponsorship(NamedTuple):
+    """What a bid brings, per page view: draws of the clicks that are paid for, and of what is paid for them.
+
+    `displaced` says how much less often other items are looked at than without it.
+    """
+
+    sponsor: str
+    clicks: Floats
+    income: Floats
+    displaced: Mapping[str, float]
+
+    def plus(self, other: Sponsorship, factor: float = 1.0) -> Sponsorship:
+        """And `factor` times the other, draw by draw."""
+        items = {*self.displaced, *other.displaced}
+        return self._replace(
+            clicks=self.clicks + factor * other.clicks,
+            income=self.income + factor * other.income,
+            displaced={item: self.displaced.get(item, 0.0) + factor * other.displaced.get(item, 0.0) for item in items},
+        )
+
+
 class Price(NamedTuple):
     """What changes for a segment: clicks, orders and revenue per page view, by draws.
 
     `before` is what the slates of now bring, `change` what those of the rules bring more, `rules` what each of
-    these brings more than without it.  `looks_before` and `looks_after` say how often items are looked at in
-    a page view, `relaxed` what could not hold.  `layouts` are those of the epoch of now, as it is and as it would be.
+    these brings more than without it, `sponsors` what each bid brings, by its rule's name.  `looks_before` and
+    `looks_after` say how often items are looked at in a page view, `relaxed` what could not hold.  `layouts` are
+    those of the epoch of now, as it is and as it would be.
     """
 
     before: Earnings
@@ -67,6 +92,7 @@ class Price(NamedTuple):
     looks_before: Mapping[str, float]
     looks_after: Mapping[str, float]
     relaxed: Sequence[str]
+    sponsors: Mapping[str, Sponsorship]
     layouts: tuple[Layout, Layout]
 
 
@@ -80,18 +106,21 @@ def priced(before: Page, after: Page, those: Circumstances) -> Price:
 
     rules = [rule for rule in after.rules.rules if in_force(rule, those.segment, those.at_ms)]
 
-    def without(rule: Rule) -> Earnings:
+    def without(rule: Rule) -> Places:
         others = [each for each in after.rules.rules if each is not rule]
         page = replace(after, rules=msgspec.structs.replace(after.rules, rules=others))
-        return then.draws.earnings(then.places(then.layouts(page)))
+        return then.places(then.layouts(page))
 
+    rest = {rule.name: without(rule) for rule in rules}
+    bids = {rule.name: rule for rule in rules if isinstance(rule, Bid)}
     return Price(
         brought,
         would_bring.plus(brought, -1.0),
-        {rule.name: would_bring.plus(without(rule), -1.0) for rule in rules},
+        {name: would_bring.plus(then.draws.earnings(places), -1.0) for name, places in rest.items()},
         looks(own, now.draws.looks.curve),
         looks(new, then.draws.looks.curve),
         list(dict.fromkeys(text for layout in layouts for text in layout.relaxed)),
+        {name: then.sponsorship(bid, new, rest[name]) for name, bid in bids.items()},
         (standing[0], layouts[0]),
     )
 
@@ -100,13 +129,15 @@ class _Slates:
     """Slates of a page under any rules for the same candidates and slots, and what is known of the items in them."""
 
     def __init__(self, page: Page, those: Circumstances) -> None:
-        self._those = those
+        self._those, self._page = those, page
         self._counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
         shelves = page.segment_shelves(those.segment)
         knowledge = _knowledge(page, those, self._counts, shelves)
         self._row_of = page.rules.row_of
         self.draws = Draws(knowledge, _shelf_looks(page, knowledge, shelves) if shelves else None)
         self._crowding = _crowding(knowledge.statistics)
+        bound = page.bound(those.segment, those.at_ms)
+        self._auctioned = bound.auctioned(lambda: knowledge.statistics.posterior().mean)
 
     def layouts(self, page: Page) -> Sequence[Layout]:
         """Those of the epoch and the next ones."""
@@ -123,6 +154,22 @@ class _Slates:
         if self._row_of:
             return shelf_places_of(slates, self._row_of)
         return places_of(((slate, share) for slate, _, share in slates), self._crowding)
+
+    def sponsorship(self, bid: Bid, places: Places, without: Places) -> Sponsorship:
+        """What a bid brings with items in `places`, and what other items lose by it."""
+        paid = self._paid(bid.name)
+        clicks = self.draws.earnings({place: share for place, share in places.items() if place[0] in paid}).clicks
+        curve = self.draws.looks.curve
+        after, before = looks(places, curve), looks(without, curve)
+        lost = {item: before[item] - after.get(item, 0.0) for item in before if item not in paid}
+        displaced = {item: loss for item, loss in lost.items() if loss > LEAST_LOSS}
+        return Sponsorship(bid.sponsor or bid.name, clicks, bid.amount * clicks, displaced)
+
+    def _paid(self, name: str) -> set[str]:
+        """The items that a bid lifts."""
+        rules, items = self._auctioned, self._page.candidates.items
+        arms = [bid.arms for bid in rules.bids if bid.name == name]
+        return {items[at] for each in arms for at in rules.canonical[each].tolist()}
 
 
 def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts, shelves: SegmentShelves | None) -> Knowledge:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from policy.prices.earnings import Earnings, Interval, interval_of
 from reshelf.inspect.money import outcome
 from reshelf.inspect.prices.preview import Preview
-from reshelf.inspect.prices.priced import Price
+from reshelf.inspect.prices.priced import Price, Sponsorship
 from reshelf.terminal.tables import table
 
 MOVED = 5
@@ -29,11 +29,16 @@ def as_json(preview: Preview, level: float) -> dict[str, Any]:
         "currency": preview.currency,
         "level": level,
         "page_views_per_day": views,
-        "before": _earnings(preview.before, level, views),
-        "change": _earnings(preview.change, level, views),
+        "before": earnings_as_json(preview.before, level, views),
+        "change": earnings_as_json(preview.change, level, views),
         "rules": {
-            rule.name: None if (own := preview.rule(rule.name)) is None else _earnings(own, level, views)
+            rule.name: None if (own := preview.rule(rule.name)) is None else earnings_as_json(own, level, views)
             for rule in preview.rules.rules
+        },
+        "sponsors": {
+            rule.name: sponsorship_as_json(bid, level, views)
+            for rule in preview.rules.rules
+            if (bid := preview.sponsorship(rule.name)) is not None
         },
         "segments": {
             name: _segment(price, preview.shares[name], level, views) for name, price in preview.prices.items()
@@ -46,24 +51,35 @@ def _segment(price: Price, share: float, level: float, views: float | None) -> d
     own = None if views is None else share * views
     return {
         "share": share,
-        "before": _earnings(price.before, level, own),
-        "change": _earnings(price.change, level, own),
-        "rules": {name: _earnings(earnings, level, own) for name, earnings in price.rules.items()},
+        "before": earnings_as_json(price.before, level, own),
+        "change": earnings_as_json(price.change, level, own),
+        "rules": {name: earnings_as_json(earnings, level, own) for name, earnings in price.rules.items()},
         "looks": dict(sorted(_moved(price).items(), key=lambda pair: pair[1])),
         "relaxed": list(price.relaxed),
     }
 
 
-def _earnings(earnings: Earnings, level: float, views: float | None) -> dict[str, Any]:
+def earnings_as_json(earnings: Earnings, level: float, views: float | None, total: str = "per_day") -> dict[str, Any]:
+    """Each outcome per page view, and under the name `total` of so many page views where that is known."""
     return {
-        name: None if draws is None else _interval(interval_of(draws, level), views)
+        name: None if draws is None else _interval(interval_of(draws, level), views, total)
         for name, draws in earnings._asdict().items()
     }
 
 
-def _interval(interval: Interval, views: float | None) -> dict[str, Any]:
-    of_a_day = None if views is None else {name: views * value for name, value in interval._asdict().items()}
-    return {"per_page_view": interval._asdict(), "per_day": of_a_day}
+def sponsorship_as_json(bid: Sponsorship, level: float, views: float | None, total: str = "per_day") -> dict[str, Any]:
+    """What a bid brings in clicks and in money of its rule's unit, and what others lose in looks per page view."""
+    return {
+        "sponsor": bid.sponsor,
+        "clicks": _interval(interval_of(bid.clicks, level), views, total),
+        "income": _interval(interval_of(bid.income, level), views, total),
+        "displaced": dict(sorted(bid.displaced.items(), key=lambda pair: -pair[1])),
+    }
+
+
+def _interval(interval: Interval, views: float | None, total: str) -> dict[str, Any]:
+    of_all = None if views is None else {name: views * value for name, value in interval._asdict().items()}
+    return {"per_page_view": interval._asdict(), total: of_all}
 
 
 def _moved(price: Price) -> Mapping[str, float]:
@@ -113,9 +129,21 @@ def _rules(preview: Preview, level: float) -> Iterator[RenderableType]:
     if rows:
         yield "each rule by itself, against the file without it:"
         yield table(head, rows)
+    for name in own:
+        if (bid := preview.sponsorship(name)) is not None:
+            yield sponsorship_in_words(name, bid, preview.views)
     idle = [name for name, earnings in own.items() if earnings is None]
     if idle:
         yield f"not in force then for any of these segments: {', '.join(idle)}"
+
+
+def sponsorship_in_words(name: str, bid: Sponsorship, views: float | None) -> str:
+    """What is paid for, and whom it costs most looks, in one line."""
+    times, per = (PER, f"in {PER:,} page views") if views is None else (views, "a day")
+    clicks, income = (times * float(draws.mean()) for draws in (bid.clicks, bid.income))
+    most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])[:MOVED]
+    others = f", looked at less: {', '.join(f'{item} -{loss:.1%}' for item, loss in most)}" if most else ""
+    return f"{name}: {bid.sponsor} pays {income:,.2f} for {clicks:,.1f} clicks {per}{others}"
 
 
 def _notes(preview: Preview) -> Iterator[str]:

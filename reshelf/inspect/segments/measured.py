@@ -63,7 +63,7 @@ def measure(published: Published, visitors: Votes) -> Measured:
     shares = {name: counts[name] / max(1, len(names)) for name in [UNASSIGNED, *published.model.names]}
     mixture = mixture_of(published, visitors)
     ratios = mixture.ratios - logsumexp(mixture.ratios, axis=0, b=visitors.popularity[:, None])
-    several = int((np.diff(visitors.starts) >= 2).sum())
-    gain = gain_of(held_out_logs(replace(mixture, ratios=ratios), visitors)) if several else Gain(0.0, np.inf)
+    is_measurable = bool(published.model.names) and bool((np.diff(visitors.starts) >= 2).any())
+    gain = gain_of(held_out_logs(replace(mixture, ratios=ratios), visitors)) if is_measurable else Gain(0.0, np.inf)
     entropy = -sum(share * math.log2(share) for share in shares.values() if share)
     return Measured(visitors.units, shares[UNASSIGNED], shares, entropy + 0.0, gain)

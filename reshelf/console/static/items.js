@@ -1,4 +1,4 @@
-// What is believed of each arm.  Only the rows in sight exist, so a thousand arms cost what thirty do.
+// What is believed of each item.  Only the rows in sight exist, so a thousand items cost what thirty do.
 
 import { hueOf } from "./art.js";
 import { choice, drawing, element, number, panel, percent, say, segmentName, span } from "./dom.js";
@@ -6,14 +6,14 @@ import { choice, drawing, element, number, panel, percent, say, segmentName, spa
 const ROW = 40,
   SPARE = 4;
 const columns = [
-  ["title", "Arm", "words"],
+  ["title", "Item", "words"],
   ["mean", "Attractiveness", "wide"],
   ["value", "Mean", "number"],
   ["prior", "Prior", "number"],
   ["clicks", "Clicks", "number"],
   ["examined", "Looked at", "number"],
   ["sold", "Sold", "number"],
-  ["placed", "In slates", "number"],
+  ["placed", "Seen by", "number"],
 ];
 
 function rowOf() {
@@ -93,8 +93,8 @@ function curve(slots) {
 let sort = ["mean", -1],
   sought = "";
 
-export const arms = {
-  title: "Arms",
+export const items = {
+  title: "Items",
   content: "arms",
   every: 500,
   icon: "M4 5h8 M4 10h12 M4 15h6 M12 3v4 M16 8v4 M10 13v4",
@@ -110,7 +110,7 @@ export const arms = {
       view = element("div", "arms-view", space);
     view.tabIndex = 0;
     view.setAttribute("role", "table");
-    view.setAttribute("aria-label", "Arms");
+    view.setAttribute("aria-label", "Items");
     const heads = columns.map(([name, title, kind]) => {
       const button = element("button", "plain", title),
         cell = element("div", `cell ${kind}`, button);
@@ -127,8 +127,8 @@ export const arms = {
     head.setAttribute("role", "row");
     const search = element("input");
     search.type = "search";
-    search.placeholder = "Find an arm";
-    search.setAttribute("aria-label", "Find an arm");
+    search.placeholder = "Find an item";
+    search.setAttribute("aria-label", "Find an item");
     search.value = sought;
     search.addEventListener("input", () => {
       sought = search.value;
@@ -148,7 +148,7 @@ export const arms = {
       ]);
     const slots = panel("How likely each slot is looked at", looks, "fitted from clicks, by position");
     root.append(
-      element("div", "head", [element("h1", "", `Arms of ${now.page || "…"}`), told]),
+      element("div", "head", [element("h1", "", `Items of ${now.page || "…"}`), told]),
       element("div", "tools", [
         choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page })),
         choice("Segment", now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
@@ -205,7 +205,7 @@ export const arms = {
       say(axis, `scale: 0 to ${percent(scale, 1)}`);
       say(
         told,
-        `${number(data.item.length)} arms · parameters ${data.fitted_at ? `fitted ${span(Date.now() - data.fitted_at)} ago` : "not fitted yet"}`,
+        `${number(data.item.length)} items · parameters ${data.fitted_at ? `fitted ${span(Date.now() - data.fitted_at)} ago` : "not fitted yet"}`,
       );
       const seen = JSON.stringify(data.slots);
       if (seen !== looked) looks.replaceChildren(...curve(data.slots));

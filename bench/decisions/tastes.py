@@ -1,0 +1,92 @@
+"""What learned segments are worth: clicks lost with them, against those lost with one segment for all visitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from policy.simulation.learned import Setup
+from policy.simulation.means import mean_of, ratio_of
+from policy.simulation.tastes import WORLDS, open_tastes, race_tastes
+from reshelf.processes.parallel import mapped
+from schemas.messages.pages import PolicyChoice
+
+LEARNED = "learned"
+"""The learner with learned segments; all others have one for all, with this much exploration."""
+Table = dict[str, Any]
+Task = tuple[str, str, float, int, int, tuple[int, ...], int | None]
+
+
+def compare(
+    views: Sequence[int],
+    seeds: int,
+    processes: int,
+    exploration: float,
+    units: int = 5_000,
+    elsewhere: int | None = None,
+    worlds: Sequence[str] = (),
+    say: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Table:
+    """Ratios of lost clicks in these worlds, by page views; those of the first world stand above the others'.
+
+    With one segment it is explored as much and half as much, and the ratio is to what loses less.
+    No worlds are all of them.  `elsewhere` is how many items a visitor looks at beside each page view, None: as the
+    world has it.
+    """
+    worlds = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
+    learners = {LEARNED: exploration, "one": exploration, "one, half as much": exploration / 2.0}
+    tasks: list[Task] = [
+        (world, name, amount, units, seed, tuple(views), elsewhere)
+        for world in worlds
+        for seed in range(seeds)
+        for name, amount in learners.items()
+    ]
+    done: list[None] = []
+
+    def tell() -> None:
+        done.append(None)
+        say("tastes", len(done), len(tasks))
+
+    results = dict(zip(tasks, mapped(_run, tasks, processes, tell), strict=True))
+    by_world = {
+        world: figures(
+            {name: [lost for task, lost in results.items() if task[:2] == (world, name)] for name in learners}, views
+        )
+        for world in worlds
+    }
+    tastes = {**by_world[worlds[0]], "worlds": by_world}
+    return {"page_views": list(views), "seeds": seeds, "visitors": units, "shops": {"tastes": tastes}}
+
+
+def _run(task: Task) -> list[float]:
+    world, name, exploration, units, seed, views, elsewhere = task
+    tastes = WORLDS[world] if elsewhere is None else replace(WORLDS[world], elsewhere=elsewhere)
+    setup = Setup(choice=PolicyChoice(exploration=exploration), text=False)
+    shop = open_tastes(tastes, units, seed, views[-1])
+    return race_tastes(shop, setup, views, segmented=name == LEARNED, seed=seed)
+
+
+def figures(lost: Mapping[str, Sequence[Sequence[float]]], views: Sequence[int]) -> Table:
+    """Lost clicks of each learner, and the ratio to the better one with one segment, with intervals over seeds."""
+    regret: Table = {}
+    ratios: Table = {}
+    for at, count in enumerate(views):
+        now = {name: [course[at] for course in courses] for name, courses in lost.items()}
+        regret[str(count)] = {name: mean_of(losses)._asdict() for name, losses in now.items()}
+        best = min((name for name in now if name != LEARNED), key=lambda name: float(np.mean(now[name])))
+        ratios[str(count)] = ratio_of(now[LEARNED], now[best])._asdict() | {"peer": best}
+    return {"ratio_to_one_segment": ratios, "regret": regret}
+
+
+def text_of(content: Table) -> str:
+    """The answer as a table."""
+    lines = [f"{'world':<16}{'page views':>10}  clicks lost, to one segment for all"]
+    for world, figures_of in content["shops"]["tastes"]["worlds"].items():
+        for views, ratio in figures_of["ratio_to_one_segment"].items():
+            reach = f"{ratio['mean']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+            lines.append(f"{world:<16}{int(views):>10,}  {reach}")
+    lines.append(f"means of {content['seeds']} shops of {content['visitors']:,} visitors, with 95 % intervals")
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+// An item as it stands on a page, with the rules that bear on it.
+
+import { art } from "./art.js";
+import { element, money, percent, say, until } from "./dom.js";
+
+const NEW_MS = 120_000,
+  LATER_MS = 5000;
+
+export const oldestOf = (slots) => Math.min(...slots.filter((slot) => slot.created_at).map((slot) => slot.created_at));
+
+export function cardOf(slot, oldest) {
+  const link = element("a", "", slot.title),
+    share = element("i"),
+    was = element("p", "was small soft cut"),
+    marks = element("p", "marks"),
+    place = element("span", "place"),
+    more = element("button", "more", "⋯");
+  link.draggable = false;
+  more.type = "button";
+  more.setAttribute("aria-haspopup", "menu");
+  more.setAttribute("aria-label", `What to do with ${slot.title}`);
+  const facts = element("p", "facts small", [
+    element("span", "soft", slot.category || "content"),
+    element("b", "", money(slot.price, slot.currency || "EUR")),
+  ]);
+  const picture = element("div", "picture", [art(slot.category, slot.title), place, marks]);
+  if (slot.created_at > oldest + LATER_MS && Date.now() - slot.created_at < NEW_MS)
+    picture.append(element("span", "tag new", "new"));
+  const made = element("article", "card", [
+    picture,
+    more,
+    element("div", "words", [element("h3", "", link), facts, element("div", "meter", share), was]),
+  ]);
+  return { made, share, was, place, link, marks, more, item: slot.item, marked: "" };
+}
+
+export function emptyCard() {
+  const place = element("span", "place");
+  return {
+    made: element("article", "card none", [place, element("p", "soft small", "left to the renderer")]),
+    place,
+    item: "",
+  };
+}
+
+const words = {
+  pin: () => "pinned",
+  sponsored: () => "sponsored",
+  exposure: () => "shown to a share",
+  place: () => "kept to its slots",
+  boost: (mark) =>
+    mark.factor === 0 ? "kept off" : `${mark.factor < 1 ? "buried" : "boosted"} ×${Number(mark.factor.toPrecision(3))}`,
+};
+
+function tagOf(mark) {
+  const kind = mark.relaxed ? "warn" : mark.drafted ? "drafted" : "on";
+  const made = element("span", `tag ${kind}`, [
+    words[mark.kind]?.(mark) ?? mark.kind,
+    mark.relaxed ? ", gives way" : mark.drafted ? ", not published" : until(mark.ends_at, " until "),
+  ]);
+  made.title = `${mark.name}${mark.relaxed ? ": it cannot hold everywhere" : ""}`;
+  return made;
+}
+
+// What may change of a card that stays: only what did is written.
+export function dress(card, slot, at, changed, now) {
+  say(card.place, String(at + 1));
+  if (!card.item) return;
+  card.share.style.width = `${slot.share * 100}%`;
+  const fresh = changed.has(slot.slot),
+    href = `#why?${new URLSearchParams({ page: now.page, segment: now.segment, slot: slot.slot, item: slot.item })}`;
+  card.made.classList.toggle("fresh", fresh);
+  if (card.link.getAttribute("href") !== href) card.link.href = href;
+  say(
+    card.was,
+    fresh && changed.get(slot.slot)
+      ? `was ${changed.get(slot.slot)}`
+      : slot.share
+        ? `${percent(slot.share, 0)} of visitors see it here`
+        : "not here yet",
+  );
+  const marked = JSON.stringify(slot.marks);
+  if (marked === card.marked) return;
+  card.marked = marked;
+  card.marks.replaceChildren(...slot.marks.map(tagOf));
+  card.made.classList.toggle(
+    "leaving",
+    slot.marks.some((mark) => mark.drafted && mark.factor === 0),
+  );
+}

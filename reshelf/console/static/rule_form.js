@@ -1,0 +1,146 @@
+// Forms for rules that are about one item: where, how much, for whom, from when until when, and what for.
+
+import { choice, dateAfter, element, segmentName } from "./dom.js";
+import { inTheWay, nameFor } from "./draft.js";
+import { field, openForm } from "./popup.js";
+
+const OPEN = 4e12;
+const factors = { boost: ["1.5", "2", "3", "5"], bury: ["0.7", "0.5", "0.25", "0.1"] };
+
+// A rule as a page's file has it; what is left open is left out.
+function plain(rule) {
+  const made = { kind: rule.kind, name: rule.name, ...rule.what };
+  if (rule.segments.length) made.segments = rule.segments;
+  if (rule.starts_at) made.starts_at = rule.starts_at;
+  if (rule.ends_at) made.ends_at = rule.ends_at;
+  return made;
+}
+
+const dateOf = (at, zone) =>
+  at > 0 && at < OPEN
+    ? new Date(at).toLocaleString("sv-SE", { timeZone: zone }).slice(0, 16).replace(" 00:00", "")
+    : "";
+
+// The edits that put a pin where others make room for it, in words that say so.
+export function pinStep(card, slot, rules, rule = {}) {
+  const pin = plain({
+    kind: "pin",
+    name: rule.name ?? nameFor(card.title, rules),
+    what: { item: card.item, slot },
+    segments: rule.segments ?? [],
+    starts_at: rule.starts_at,
+    ends_at: rule.ends_at,
+  });
+  const gone = inTheWay(pin, rules);
+  return {
+    say: `${card.title} is pinned in ${slot}${gone.length ? `, in place of ${gone.map((one) => one.name).join(", ")}` : ""}`,
+    edits: [...gone.map((one) => ({ do: "drop", name: one.name })), { do: "put", rule: pin }],
+  };
+}
+
+export function boostStep(card, factor, rules, rule = {}) {
+  const said =
+    factor === 0 ? "is kept off the page" : factor < 1 ? `is buried (×${factor})` : `is boosted (×${factor})`;
+  const put = plain({
+    kind: "boost",
+    name: rule.name ?? nameFor(card.title, rules),
+    what: { match: { items: [card.item] }, factor },
+    segments: rule.segments ?? [],
+    starts_at: rule.starts_at,
+    ends_at: rule.ends_at,
+  });
+  return { say: `${card.title} ${said}`, edits: [{ do: "put", rule: put }] };
+}
+
+// The rule of a draft as the form takes it: times as dates of the shop.
+export const asFilled = (rule, zone) => ({
+  name: rule.name,
+  segments: rule.segments,
+  starts_at: dateOf(rule.starts_at, zone),
+  ends_at: dateOf(rule.ends_at, zone),
+});
+
+function segmentField(segments, chosen) {
+  const boxes = segments.map((name) => {
+    const box = element("input");
+    box.type = "checkbox";
+    box.value = name;
+    box.checked = chosen.includes(name);
+    return [box, element("label", "check", [box, segmentName(name)])];
+  });
+  const made = element("fieldset", "checks", [
+    element("legend", "small soft", "For whom (none ticked: everybody)"),
+    ...boxes.map(([, label]) => label),
+  ]);
+  return { made, values: () => boxes.filter(([box]) => box.checked).map(([box]) => box.value) };
+}
+
+function dateField(value) {
+  const input = element("input");
+  input.type = "date";
+  input.value = value.slice(0, 10);
+  return input;
+}
+
+// `kind` is pin, boost or bury; `act` gets the step. `about` has card, slots, slot, segments, zone, rules, and the rule
+// that is changed where there is one.
+export function ruleForm(kind, about, act) {
+  const { card, slots, zone, rules, rule } = about,
+    before = rule ?? { segments: [], starts_at: "", ends_at: "" };
+  const name = element("input"),
+    slot = element("select"),
+    from = dateField(before.starts_at),
+    to = dateField(before.ends_at),
+    segments = segmentField(about.segments, before.segments);
+  name.value = before.name ?? "";
+  name.placeholder = nameFor(card.title, rules);
+  name.maxLength = 64;
+  slot.append(...slots.map((one, at) => new Option(`${at + 1} · ${one}`, one, false, one === about.slot)));
+  let factor = String(about.factor ?? factors[kind]?.[1] ?? "");
+  const shown = factors[kind] ? [...new Set([...factors[kind], factor])].sort((a, b) => a - b) : [];
+  const strength = element("div");
+  const draw = () =>
+    strength.replaceChildren(
+      choice(
+        "How much",
+        shown,
+        factor,
+        (one) => {
+          factor = one;
+          draw();
+        },
+        (one) => `×${one}`,
+      ),
+    );
+  if (shown.length) draw();
+  const week = element("button", "", "For a week");
+  week.type = "button";
+  week.addEventListener("click", () => {
+    from.value = dateAfter(0, zone);
+    to.value = dateAfter(7, zone);
+  });
+  const title = { pin: "Pin", boost: "Boost", bury: "Bury" }[kind];
+  const fields = [
+    kind === "pin" ? field("Place", slot) : element("div", "stacked", [element("span", "", "How much"), strength]),
+    segments.made,
+    element("div", "tools", [field("From", from), field("Until", to), week]),
+    element("p", "small soft", `Dates are the shop's (${zone}); until a date is until it begins. Left empty: always.`),
+    field("What for", name, "It names the rule: “shoe week” says more than a number."),
+  ];
+  openForm(`${title} ${card.title}`, fields, "Put it into the draft", () => {
+    if (from.value && to.value && from.value >= to.value) throw new Error("It would end before it begins.");
+    const filled = {
+      name: name.value.trim() || before.name || nameFor(card.title, rules),
+      segments: segments.values(),
+      starts_at: from.value === before.starts_at.slice(0, 10) ? before.starts_at : from.value,
+      ends_at: to.value === before.ends_at.slice(0, 10) ? before.ends_at : to.value,
+    };
+    if (filled.name !== before.name && rules.some((one) => one.name === filled.name))
+      throw new Error(`There is a rule called ${filled.name} already: give this one another name.`);
+    const step =
+      kind === "pin" ? pinStep(card, slot.value, rules, filled) : boostStep(card, Number(factor), rules, filled);
+    // A rule that gets another name is the old one no more.
+    if (before.name && before.name !== filled.name) step.edits.unshift({ do: "drop", name: before.name });
+    act(step);
+  });
+}

@@ -1,0 +1,32 @@
+"""The files of the console's pages, served as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+from aiohttp import web
+
+KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
+
+
+def page(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Answers with one of the console's files."""
+
+    async def handle(request: web.Request) -> web.Response:
+        return _file(name)
+
+    return handle
+
+
+async def static(request: web.Request) -> web.Response:
+    """The file that an address names; raises HTTPNotFound where there is none of a known kind."""
+    return _file(request.match_info["name"])
+
+
+def _file(name: str) -> web.Response:
+    folder, kind = files("reshelf.console").joinpath("static"), KINDS.get("." + name.rpartition(".")[2])
+    place = next((file for file in folder.iterdir() if file.name == name), None)
+    if place is None or kind is None:
+        raise web.HTTPNotFound(text=f"there is no {name[:64]}")
+    return web.Response(body=place.read_bytes(), content_type=kind, charset="utf-8")

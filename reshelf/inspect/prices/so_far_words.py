@@ -1,0 +1,137 @@
+"""What rules have cost or earned so far, for people and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from policy.arrays import Floats
+from policy.prices.earnings import interval_of
+from reshelf.inspect.money import outcome
+from reshelf.inspect.prices.preview import Preview
+from reshelf.inspect.prices.priced import Sponsorship
+from reshelf.inspect.prices.so_far import Report, SoFar
+from reshelf.inspect.prices.words import earnings_as_json, sponsorship_as_json
+from reshelf.rules.calendar import moment
+from reshelf.settings import Settings
+from reshelf.terminal.tables import table
+from schemas.rules import kind_of
+
+COLUMNS = "rule", "kind", "since", "page_views", "outcome", "per_page_view", "mean", "low", "high"
+"""Of CSV."""
+LISTED = 3
+"""Items that lost most by a bid."""
+PRECISE = 100
+"""Smaller numbers are told with decimals."""
+
+
+def as_json(report: Report, level: float) -> dict[str, Any]:
+    """Each rule by its name, per page view and so far; null where it is not known."""
+    preview = report.preview
+    return {
+        "page": preview.rules.page,
+        "version": preview.rules.version,
+        "at": preview.at_ms,
+        "currency": preview.currency,
+        "level": level,
+        "segments_left_out": preview.left_out,
+        "rules": [
+            _rule(each, level) | {"sponsor": _sponsor(preview.sponsorship(each.rule.name), each.views, level)}
+            for each in report.rules
+        ],
+    }
+
+
+def _sponsor(bid: Sponsorship | None, views: float | None, level: float) -> dict[str, Any] | None:
+    return None if bid is None else sponsorship_as_json(bid, level, views, "so_far")
+
+
+def _rule(so_far: SoFar, level: float) -> dict[str, Any]:
+    rule, since, counted_since, views, change = so_far
+    return {
+        "name": rule.name,
+        "kind": kind_of(type(rule)),
+        "in_force_since": since,
+        "counted_since": counted_since,
+        "page_views": views,
+        "change": None if change is None else earnings_as_json(change, level, views, "so_far"),
+    }
+
+
+def in_words(report: Report, level: float, settings: Settings) -> RenderableType:
+    """A line about each rule, and below it what it cost or earned, by outcome."""
+    preview = report.preview
+    said: list[RenderableType] = [
+        f"{preview.rules.page}, version {preview.rules.version}: what each rule cost (-) or earned (+) so far,",
+        f"against the page without it, by what is known of its items now; {level:.0%} between.",
+    ]
+    for each in report.rules:
+        said += ["", *_of_rule(each, preview, level, settings)]
+    if not report.rules:
+        said.append("The page has no rules.")
+    if preview.left_out:
+        said.append(f"{preview.left_out} segments with fewer page views are left out.")
+    return Group(*said)
+
+
+def csv_rows(report: Report, level: float, settings: Settings) -> Iterator[dict[str, object]]:
+    """A row for each rule and outcome; revenue in minor units."""
+    for rule, since, _, views, change in report.rules:
+        for name, draws in ({} if change is None else change._asdict()).items():
+            if draws is not None:
+                interval = interval_of(draws, level)
+                times = 0.0 if views is None else views
+                so_far = {} if views is None else {side: times * value for side, value in interval._asdict().items()}
+                yield {
+                    "rule": rule.name,
+                    "kind": kind_of(type(rule)),
+                    "since": moment(since, settings.shop.zone),
+                    "page_views": views,
+                    "outcome": name,
+                    "per_page_view": interval.mean,
+                    **so_far,
+                }
+
+
+def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) -> Sequence[RenderableType]:
+    rule, since, counted_since, views, change = so_far
+    zone = settings.shop.zone
+    head = f"{rule.name} ({kind_of(type(rule))})"
+    if change is None:
+        return [f"{head}: not in force now for any segment"]
+    began = f"{head}, since {moment(since, zone)}"
+    if views is None:
+        return [f"{began}: how many page views it had is not known: no time bucket was counted"]
+    more = "" if counted_since == since else f", counted since {moment(counted_since, zone)}"
+    rows = [_row(name, draws, views, preview, level) for name, draws in change._asdict().items() if draws is not None]
+    said: list[RenderableType] = [f"{began}{more}: {views:,.0f} page views"]
+    said.append(table(["", "so far", "between", "a day"], rows))
+    if (bid := preview.sponsorship(rule.name)) is not None:
+        income, clicks = (views * float(draws.mean()) for draws in (bid.income, bid.clicks))
+        said.append(f"  {bid.sponsor} paid {income:,.2f} for {clicks:,.0f} clicks, by what is known now")
+        said.append(f"  looked at less for it: {_most_displaced(bid)}")
+    return said
+
+
+def _most_displaced(bid: Sponsorship) -> str:
+    """Items by how many looks they lose, with the share of page views."""
+    most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])
+    more = f", and {len(most) - LISTED} more" if len(most) > LISTED else ""
+    return ", ".join(f"{item} -{loss:.1%}" for item, loss in most[:LISTED]) + more or "nothing"
+
+
+def _row(name: str, draws: Floats, views: float, preview: Preview, level: float) -> tuple[str, ...]:
+    mean, low, high = (views * value for value in interval_of(draws, level))
+    a_day = "" if preview.views is None else figure(name, preview.views * float(draws.mean()))
+    shown = name if name != "revenue" or not preview.currency else f"{name} {preview.currency}"
+    return f"  {shown}", figure(name, mean), f"{figure(name, low)} to {figure(name, high)}", a_day
+
+
+def figure(name: str, value: float, currency: str = "") -> str:
+    """A change of an outcome with its sign, of any size without powers of ten."""
+    sign = "-" if value < 0.0 else "+"
+    if name.endswith("revenue"):
+        return sign + outcome(name, abs(value), currency).strip()
+    return f"{sign}{abs(value):,.0f}" if abs(value) >= PRECISE else f"{sign}{abs(value):.3g}"

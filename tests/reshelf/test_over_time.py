@@ -1,0 +1,122 @@
+"""Campaigns in the order of time, what became of an item, and both as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reshelf.cli.main import run
+from reshelf.rules.calendar import campaigns, overlaps
+from reshelf.rules.timeline import in_words, timeline
+from reshelf.rules.topic import publish
+from reshelf.settings import variable
+from reshelf.terminal.csv import csv_text
+from reshelf.topics.publish import deliver
+from schemas.codec import encode, encode_key
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules
+from schemas.rules import FOR_EVER, Boost, Match, Pin, Rule
+from schemas.topics import LAYOUTS_HISTORY
+from streams.settings import KafkaSettings
+from tests.reshelf.test_console import layout_of
+
+NOW = 1_790_000_000_000
+DAY = 86_400_000
+DATES = st.one_of(st.just(0), st.integers(NOW - 9, NOW + 9))
+ENDS = st.one_of(st.just(FOR_EVER), st.integers(NOW - 9, NOW + 9))
+
+
+def pin(name: str, starts_at: int = 0, ends_at: int = FOR_EVER) -> Rule:
+    return Pin(name=name, item="i1", slot="top", starts_at=starts_at, ends_at=ends_at)
+
+
+def page(number: int, *rules: Rule) -> PageRules:
+    return PageRules("home", number, ["top"], rules=list(rules), published_at=NOW + number, author="Ann", reason="r")
+
+
+@given(st.lists(st.tuples(DATES, ENDS), max_size=8), st.integers(NOW - 9, NOW + 9))
+def test_campaigns_are_the_rules_with_dates_and_say_whether_they_hold(dates: list[tuple[int, int]], now: int) -> None:
+    rules = [pin(f"rule-{at}", *pair) for at, pair in enumerate(dates)]
+    those = campaigns({"home": page(1, *rules)}, now)
+    assert {each.rule for each in those} == {f"rule-{at}" for at, pair in enumerate(dates) if pair != (0, FOR_EVER)}
+    assert [each.starts_at for each in those] == sorted(each.starts_at for each in those)
+    for each in those:
+        assert (each.state == "now") == (each.starts_at <= now < each.ends_at)
+        assert (each.state == "coming") == (now < each.starts_at)
+    holding = {each.rule for each in those if each.state == "now"}
+    assert {each.rule for each in overlaps(those, now, now + 1) if each.starts_at < each.ends_at} == holding
+
+
+def layout(version: int, share: float, slot: str = "top") -> Layout:
+    return msgspec.structs.replace(layout_of(version, [{"s": "i1"}]), propensities={slot: {"i1": share, "i2": 0.5}})
+
+
+def test_a_timeline_tells_what_changed_and_no_churn() -> None:
+    layouts = [layout(1, 0.5), layout(2, 0.52), layout(3, 0.56), layout(4, 0.56, "left"), layout(5, 0.0)]
+    hats = Boost(name="hats", match=Match(categories=["hats"]), factor=2.0)
+    versions = [page(1), page(2, hats), page(3, hats, pin("week")), page(4, hats, pin("week")), page(5)]
+    moments = timeline("i1", layouts, versions, {"i1": CatalogItem("i1", "i1", category="hats")})
+    assert [in_words(moment) for moment in moments] == [
+        "stands in top 50%",
+        "stands in top 56%",
+        "stands in left 56%",
+        "stands nowhere",
+        "rules: hats (Ann: r)",
+        "rules: hats, week (Ann: r)",
+        "rules: none (Ann: r)",
+    ]
+    assert [moment.version for moment in moments] == [1, 3, 4, 5, 2, 3, 5]
+
+
+@given(st.lists(st.fixed_dictionaries({"a": st.text(max_size=5), "b": st.floats(-9, 9)}), max_size=5))
+def test_csv_comes_back_and_holds_no_formula(rows: list[dict[str, object]]) -> None:
+    head, *cells = csv.reader(io.StringIO(csv_text(("a", "b", "c"), rows), newline=""))
+    assert head == ["a", "b", "c"]
+    assert [float(number) for _, number, _ in cells] == [row["b"] for row in rows]
+    for (name, _, missing), row in zip(cells, rows, strict=True):
+        assert name.removeprefix("'") == str(row["a"]).removeprefix("'")
+        assert not name.startswith(("=", "+", "-", "@")) and missing == ""
+
+
+def test_both_are_commands(
+    broker: str,
+    prefix: str,
+    make_topics: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    for key, value in {"kafka.bootstrap": broker, "kafka.prefix": prefix}.items():
+        monkeypatch.setenv(variable(key), value)
+    publish(kafka, [page(0, pin("week", NOW, 4_000_000_000_000), pin("old", 0, NOW - DAY))], "Ann", "shoes", NOW)
+    own = encode_key(LAYOUTS_HISTORY, "home", "*")
+    records = [
+        (own, encode(layout(1, 0.5))),
+        (own, b"{"),
+        (encode_key(LAYOUTS_HISTORY, "home", "s"), encode(layout(2, 1.0))),
+    ]
+    deliver(kafka, LAYOUTS_HISTORY, records)
+
+    def out(*command: str) -> str:
+        assert run(["rules", *command]) == 0
+        return capsys.readouterr().out
+
+    (campaign,) = json.loads(out("calendar", "--json"))["campaigns"]
+    assert (campaign["rule"], campaign["state"]) in {("week", "now"), ("week", "coming")}
+    listed = out("calendar", "--over", "--csv").splitlines()
+    assert listed[0] == "page,rule,kind,begins,ends,state,segments" and len(listed) == 3
+    assert "2026-09-" in out("calendar")
+    moments = json.loads(out("timeline", "home", "i1", "--json"))["moments"]
+    assert [moment["slots"] or moment["rules"] for moment in moments] == [{"top": 0.5}, ["week", "old"]]
+    assert "stands in top 50%" in out("timeline", "home", "i1")
+    assert "nothing is known of i9 on home" in out("timeline", "home", "i9")
+    assert run(["rules", "timeline", "away", "i1"]) == 1

@@ -1,0 +1,154 @@
+"""What rules have cost or earned so far: since when, in how many page views, and for people."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from policy.experiments.sequence import VIEWS
+from policy.prices.earnings import Earnings
+from reshelf.console.views.planning.rule_earnings import FRESH_S, RuleEarnings
+from reshelf.inspect.prices.preview import Preview
+from reshelf.inspect.prices.priced import Price, Sponsorship
+from reshelf.inspect.prices.so_far import Report, SoFar, in_force_since, views_since
+from reshelf.inspect.prices.so_far_words import as_json, figure, in_words
+from reshelf.settings import Settings
+from schemas.errors import ReshelfError
+from schemas.messages.pages import PageRules
+from schemas.rules import Pin, Rule
+from streams.fold.deltas import Traffic
+from streams.state.arrays.tables import decode_bins
+
+PIN = Pin(name="week", item="i1", slot="top")
+HOUR = 3_600_000
+T0 = 1_790_000_000_000
+
+
+def version(number: int, *rules: Rule) -> PageRules:
+    return PageRules("home", number, ["top"], rules=list(rules), published_at=T0 + number * HOUR)
+
+
+def test_a_rule_is_in_force_since_it_last_came_as_it_is() -> None:
+    other = Pin(name="week", item="i2", slot="top")
+    history = [version(1, PIN), version(2), version(3, other, PIN), version(4, PIN)]
+    assert in_force_since(PIN, history) == T0 + 3 * HOUR
+    assert in_force_since(other, history[:3]) == T0 + 3 * HOUR
+    later = Pin(name="week", item="i1", slot="top", starts_at=T0 + 9 * HOUR)
+    assert in_force_since(later, [version(1, later)]) == T0 + 9 * HOUR
+
+
+def bins(views: dict[int, int]) -> dict[tuple[int, Traffic], Any]:
+    """So many page views by hour, half of them of the holdout, and as many that fell back, which do not count."""
+    counted = {}
+    for hour, count in views.items():
+        for traffic, times in ((Traffic.LEARNED, count), (Traffic.HOLDOUT, count), (Traffic.FALLBACK, 7)):
+            table = decode_bins()
+            table[3, VIEWS] = times
+            counted[T0 + hour * HOUR, traffic] = table
+    return counted
+
+
+@given(
+    st.dictionaries(st.integers(0, 5), st.integers(0, 1_000), min_size=1),
+    st.floats(-1, 7),
+    st.floats(-1, 7),
+)
+def test_page_views_since_two_moments_differ_by_those_between(
+    views: dict[int, int], first: float, second: float
+) -> None:
+    early, late = (T0 + int(hours * HOUR) for hours in sorted((first, second)))
+    until = T0 + 7 * HOUR
+    since, more = views_since(bins(views), HOUR, early, until)
+    _, fewer = views_since(bins(views), HOUR, late, until)
+    assert more is not None and fewer is not None
+    assert since == max(early, T0 + min(views) * HOUR)
+    between = sum(
+        2 * count * max(0, min(late, T0 + (hour + 1) * HOUR) - max(early, T0 + hour * HOUR)) / HOUR
+        for hour, count in views.items()
+    )
+    assert more - fewer == pytest.approx(between, abs=1e-6)
+
+
+def test_all_page_views_of_the_bucket_of_now_have_been_already() -> None:
+    counted = bins({0: 500})
+    assert views_since(counted, HOUR, T0, T0 + HOUR // 2) == (T0, 1_000.0)
+    assert views_since(counted, HOUR, T0 + HOUR // 4, T0 + HOUR // 2) == (T0 + HOUR // 4, 500.0)
+    assert views_since(counted, 0, T0, T0 + HOUR) == (T0, None)
+    assert views_since({}, HOUR, T0, T0 + HOUR) == (T0, None)
+
+
+def told(views: float | None, sponsors: dict[str, Sponsorship] | None = None) -> Report:
+    change = Earnings(np.full(9, -0.5), np.full(9, -0.01), np.full(9, -123.456))
+    price = Price(change, change, {"week": change}, {}, {}, [], sponsors or {}, None)  # type: ignore[arg-type]
+    preview = Preview(version(4, PIN), 4, T0 + 9 * HOUR, "EUR", 24_000.0, {"*": 1.0}, {"*": price}, 0)
+    return Report(preview, [SoFar(PIN, T0, T0 + HOUR, views, change), SoFar(PIN, T0, T0, views, None)])
+
+
+def test_a_report_says_per_view_and_so_far() -> None:
+    rule, idle = as_json(told(2_000_000.0), 0.95)["rules"]
+    assert rule["change"]["clicks"]["per_page_view"]["mean"] == -0.5
+    assert rule["change"]["clicks"]["so_far"]["mean"] == -1_000_000
+    assert (rule["in_force_since"], rule["counted_since"], idle["change"]) == (T0, T0 + HOUR, None)
+    assert as_json(told(None), 0.95)["rules"][0]["change"]["clicks"]["so_far"] is None
+
+
+def test_what_a_sponsor_pays_is_beside_what_the_bid_costs() -> None:
+    bid = Sponsorship("Nordfell", np.full(9, 0.02), np.full(9, 0.05), {"i2": 0.25, "i3": 0.5})
+    report = told(1_000.0, {"week": bid})
+    rule, _ = as_json(report, 0.95)["rules"]
+    assert (rule["sponsor"]["sponsor"], rule["sponsor"]["income"]["so_far"]["mean"]) == ("Nordfell", pytest.approx(50))
+    assert list(rule["sponsor"]["displaced"]) == ["i3", "i2"]
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
+    console.print(in_words(report, 0.95, Settings()))
+    text = console.export_text()
+    assert "Nordfell paid 50.00 for 20 clicks" in text and "looked at less for it: i3 -50.0%, i2 -25.0%" in text
+
+
+@pytest.mark.parametrize("views", [None, 3.0, 2e9])
+def test_a_report_fits_a_terminal(views: float | None) -> None:
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
+    console.print(in_words(told(views), 0.95, Settings()))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "week (pin): not in force now for any segment" in lines
+    if views == 2e9:
+        assert any(line.split()[:2] == ["clicks", "-1,000,000,000"] for line in lines)
+
+
+def test_figures_of_any_size_are_written_out() -> None:
+    assert [figure("clicks", value) for value in (0.0, 0.01234, -99.94, 12_345.6)] == [
+        "+0", "+0.0123", "-99.9", "+12,346",
+    ]  # fmt: skip
+    assert figure("revenue", -123.4, "EUR") == "-EUR 1.234"
+
+
+def test_a_report_is_worked_out_once_in_a_while_and_for_the_version_in_force() -> None:
+    asked = list[int]()
+
+    async def work_out(rules: PageRules) -> dict[str, Any]:
+        asked.append(rules.version)
+        if rules.version == 3:
+            raise ReshelfError("no state yet")
+        return {"version": rules.version}
+
+    async def settled(earnings: RuleEarnings, rules: PageRules, now: float) -> Any:
+        before = earnings.of(rules, now)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return before
+
+    async def ask() -> list[Any]:
+        earnings = RuleEarnings(work_out)
+        at = [(1, 0.0), (1, 1.0), (1, FRESH_S), (2, FRESH_S), (2, FRESH_S), (3, FRESH_S), (3, FRESH_S)]
+        return [await settled(earnings, version(number), now) for number, now in at]
+
+    first = {"version": 1}
+    assert asyncio.run(ask()) == [None, first, first, None, {"version": 2}, None, {"error": "no state yet"}]
+    assert asked == [1, 1, 2, 3]
