@@ -94,7 +94,7 @@ def view_findings(
         elif model and model.names and of_page.get(UNASSIGNED, 0) > MOST_UNASSIGNED * total:
             observation = f"{of_page[UNASSIGNED]:,} of the last {total:,} page views are by visitors in {UNASSIGNED}"
             remedy = (
-                "Few looked at items that the model knows: check that the tier keeps the items that visitors looked at, "
-                "and how many of them agree to it."
+                "Few looked at items that the model knows: check that the tier keeps what visitors looked at, and how "
+                "many of them agree to it."
             )
             yield Finding(about, "note", observation, remedy)

@@ -79,8 +79,8 @@ SEGMENTS = (
         ("page", "kind"),
         "Items that were seen on pages with learned segments, by visitors who are assigned to a segment of the model, "
         "unassigned (t00), or in a segment that is none of the model (other).",
-        "Mostly unassigned: tiers do not keep what visitors looked at, or few agree to it. Other: a tier does not choose "
-        "segments by the model, or goes by an old one.",
+        "Mostly unassigned: tiers do not keep what visitors looked at, or few agree to it. Other: a tier does not "
+        "choose segments by the model, or goes by an old one.",
     ),
     Metric(
         "reshelf_pages_without_segments",
