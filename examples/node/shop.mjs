@@ -91,20 +91,22 @@ function timed(slot) {
   return Number.isInteger(time) && time >= 0 && time <= MOST_VISIBLE_MS;
 }
 
-/** An event as the browser tells it, with what the browser is not trusted with.
- * @param {any} told @param {string} unit @returns {import("./kafka.mjs").Outgoing} */
-function observed(told, unit) {
+/** An event as the browser tells it, with what the browser is not trusted with; `agreed` says whether segments may be
+ * learned from it. @param {any} told @param {string} unit @param {boolean} agreed @returns {import("./kafka.mjs").Outgoing} */
+function observed(told, unit, agreed) {
   if (typeof told !== "object" || told === null) throw new Wrong("expected events as objects");
   const { event_id, page, segment, page_view_id, layout_version, variant } = told;
   const origin = { event_id, occurred_at: Date.now(), unit, page, segment, page_view_id, layout_version, variant };
+  /** @type {{context?: Record<string, string>}} */
+  const context = agreed ? {} : { context: { consent: "no" } };
   if (told.kind === "click") {
     const { slot, item, shelf } = told;
-    const event = { ...origin, slot, item, family: familyOf(item), ...(shelf ? { shelf } : {}) };
+    const event = { ...origin, slot, item, family: familyOf(item), ...context, ...(shelf ? { shelf } : {}) };
     return { topic: "events-clicks", event };
   }
   if (told.kind === "signal") {
     const { signal: kind, item } = told;
-    const event = { event_id, occurred_at: origin.occurred_at, unit, kind, item, family: familyOf(item) };
+    const event = { event_id, occurred_at: origin.occurred_at, unit, kind, item, family: familyOf(item), ...context };
     return { topic: "events-signals", event };
   }
   if (told.kind === "impression" && !(Array.isArray(told.slots) && told.slots.every(timed)))
@@ -204,7 +206,7 @@ async function answer(request, unit) {
   if (request.method === "POST" && pathname === "/events") {
     const told = await body(request);
     if (!Array.isArray(told)) throw new Wrong("expected a list of events");
-    const outgoing = told.map((one) => observed(one, unit));
+    const outgoing = told.map((one) => observed(one, unit, consents(request)));
     await events.send(outgoing);
     const items = lookedAt(outgoing);
     return [204, "text/plain", "", items.length ? kept(request, withItems(tastesOf(request), items)) : undefined];

@@ -112,13 +112,13 @@ class TakenBack(msgspec.Struct):
     lines: list[ReturnLine]
 
 
-def observed(report: Seen | Clicked | Signalled, unit: str, now_ms: int) -> Outgoing:
-    """The event of what a browser reported."""
+def observed(report: Seen | Clicked | Signalled, unit: str, now_ms: int, agreed: bool = False) -> Outgoing:
+    """The event of what a browser reported; `agreed` says whether segments may be learned from it."""
     reported = {name: value for name, value in msgspec.structs.asdict(report).items() if value not in ({}, "")}
     about = reported | {"occurred_at": now_ms, "unit": unit}
     if isinstance(report, Seen):
         return Outgoing(IMPRESSIONS, msgspec.convert(about, Impression))
-    about["family"] = FAMILIES.get(report.item, "")
+    about |= {"family": FAMILIES.get(report.item, ""), "context": {} if agreed else {"consent": "no"}}
     if isinstance(report, Signalled):
         return Outgoing(SIGNALS, msgspec.convert(about | {"kind": report.signal}, Signal))
     return Outgoing(CLICKS, msgspec.convert(about, Click))
@@ -211,7 +211,7 @@ async def take(request: Request) -> Response:
             units.setdefault(order.order_id, unit)
         else:
             reports = msgspec.json.decode(body, type=list[Seen | Clicked | Signalled])
-            outgoing = [observed(report, unit, _now_ms()) for report in reports]
+            outgoing = [observed(report, unit, _now_ms(), consents(request)) for report in reports]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return PlainTextResponse(str(error), 400)
     answer = await publish(outgoing)

@@ -8,6 +8,7 @@
 - `names`: whether names, prices and times in catalog and events can be meant as they are
 - `plan`: what a shop of a given size needs
 - `refusals`: what a worker, console or edge would refuse to start with
+- `segments`: whether learned segments are learned, and whether visitors are put into them
 - `server`: what Redis or Valkey says of itself
 - `topics`: whether topics are there and as they should be
 - `work`: whether workers run and keep up, and whether layouts live
@@ -27,6 +28,7 @@ from reshelf.doctor.finding import Finding, words
 from reshelf.doctor.keys import look_at_keys
 from reshelf.doctor.names import look_at_names
 from reshelf.doctor.refusals import access_findings, encoder_finding, folder_findings, look_at_state
+from reshelf.doctor.segments import look_at_segments
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import history_findings, look_at_topics, retention_findings, window_findings
 from reshelf.doctor.work import look_at_work
@@ -59,7 +61,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
     answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return
-    looks = {"namespace": look_at_state, "workers": look_at_work, "keys": look_at_keys, "names": look_at_names}
+    looks = {
+        "namespace": look_at_state,
+        "workers": look_at_work,
+        "segments": look_at_segments,
+        "keys": look_at_keys,
+        "names": look_at_names,
+    }
     for about, look in looks.items():
         try:
             yield from look(settings)

@@ -69,12 +69,20 @@ def sample_events(settings: Settings) -> list[TopicSample]:
 def sample_of_topic(settings: Settings, topic: Topic) -> TopicSample:
     """Look at the end of an event topic; raises as `sample_events`."""
     bounds = log_bounds(settings.kafka, [topic.name])[topic.name]
-    return sample_of(topic, _checks(settings.kafka, topic, bounds, Holdout.of(settings.layouts)))
+    holdout = Holdout.of(settings.layouts)
+    last = _last(settings.kafka, topic, bounds)
+    return sample_of(topic, (check_event(record, tp, len(bounds), holdout) for tp, record in last))
 
 
-def _checks(
-    kafka: KafkaSettings, topic: Topic, bounds: Sequence[tuple[int, int]], holdout: Holdout
-) -> Iterator[EventCheck]:
+def last_records(kafka: KafkaSettings, topic: Topic) -> Iterator[records.Record]:
+    """The last records of an event topic, some of each partition; raises as `sample_events`."""
+    for _, record in _last(kafka, topic, log_bounds(kafka, [topic.name])[topic.name]):
+        yield record
+
+
+def _last(
+    kafka: KafkaSettings, topic: Topic, bounds: Sequence[tuple[int, int]]
+) -> Iterator[tuple[records.TopicPartition, records.Record]]:
     each = max(1, MOST // len(bounds))
     places = [
         TopicPartition(kafka.prefix + topic.name, partition, max(first, end - each))
@@ -87,7 +95,7 @@ def _checks(
         for message in to_the_end(consumer, places):
             if message.error() is None:
                 tp = records.TopicPartition(topic.name, message.partition() or 0)
-                yield check_event(read_of(message)._replace(headers=headers_of(message)), tp, len(bounds), holdout)
+                yield tp, read_of(message)._replace(headers=headers_of(message))
 
 
 def sample_of(topic: Topic, checks: Iterable[EventCheck]) -> TopicSample:

@@ -18,6 +18,7 @@ from policy.experiments.sequence import METRICS, VIEWS, Sides, Uplift, outcomes_
 from policy.experiments.trial import Trial, trials
 from reshelf.inspect.event_sample import TopicSample, sample_of_topic
 from reshelf.namespaces.open_state import open_state
+from reshelf.rules.topic import newest
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages.pages import MAIN, PageRules
@@ -34,6 +35,12 @@ NET_REVENUE_NOTE = (
 )
 
 
+LEARNED_NOTE = (
+    "no uplift by learned segment: clicks move visitors from one to another, so who is in a segment is there by what "
+    "they were shown. A branch with `segment: '*'` tells what segments gain (`reshelf experiment branches`)."
+)
+
+
 class Point(NamedTuple):
     """The uplift of what was counted from the beginning of a time bucket to the end of one, milliseconds."""
 
@@ -45,12 +52,14 @@ class Point(NamedTuple):
 class Healths(NamedTuple):
     """How the experiment of each page stands, by page; and the settings that the state was made with.
 
-    `views` are the page views that came last, None where the log cannot be read.
+    `views` are the page views that came last, None where the log cannot be read; `learned` are pages with segments that
+    are learned.
     """
 
     pages: dict[str, Health]
     settings: Settings
     views: TopicSample | None
+    learned: frozenset[str] = frozenset()
 
 
 class PageStanding(NamedTuple):
@@ -89,7 +98,15 @@ async def healths(settings: Settings, page: str | None, level: float) -> Healths
         selection = [name for name in pages if page in (None, name)]
         bins = {name: await state.reader.read_bins(name) for name in selection}
     healths = {name: health(those, state.settings, level) for name, those in bins.items()}
-    return Healths(healths, state.settings, await asyncio.to_thread(_last_views, settings))
+    views, learned = await asyncio.to_thread(lambda: (_last_views(settings), _with_learned_segments(settings)))
+    return Healths(healths, state.settings, views, learned)
+
+
+def _with_learned_segments(settings: Settings) -> frozenset[str]:
+    try:
+        return frozenset(name for name, rules in newest(settings.kafka).items() if rules.has_learned_segments)
+    except (ReshelfError, KafkaException):
+        return frozenset()
 
 
 def _last_views(settings: Settings) -> TopicSample | None:

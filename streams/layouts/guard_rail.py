@@ -54,6 +54,8 @@ class GuardRail:
         while True:
             fallen = await self._retry.until_success(lambda: self.check(dict(catalog.rules), catalog.published))
             self._report(metrics)
+            if (model := catalog.segment_model.model) is not None:
+                metrics.set("reshelf_segment_model_published_seconds", value=model.published_at / 1000)
             if fallen:
                 changed(Changes(pages=fallen))
             await asyncio.sleep(self._settings.check_s)

@@ -131,6 +131,8 @@ class LayoutProducer:
 
     def _take_request(self, key: Key, request: LayoutRequest | None, offset: int) -> None:
         """A request without a value does not say how much came, so that its key is due."""
+        if request and (kind := self._keys.kind_of(key)):
+            self._metrics.add("reshelf_segment_impressions_total", key.page, kind, by=request.impressions)
         came = Evidence(request.impressions, max(request.clicks, request.clicked)) if request else None
         now = self._clock.steady()
         due_at = self._due.due_at(key, came, now)

@@ -64,4 +64,31 @@ SEGMENTS = (
         "Share of the sample that the newest model moved to another segment.",
         "Above 0.1 again and again: raise segments.sample_units; 1 once: a new generation began.",
     ),
+    Metric(
+        "reshelf_segment_model_published_seconds",
+        "gauge",
+        "layouts",
+        (),
+        "When the model of learned segments that layouts go by was published, in seconds since 1970.",
+        "Long ago: check that the fitter runs, and reshelf_segment_fits_total.",
+    ),
+    Metric(
+        "reshelf_segment_impressions_total",
+        "counter",
+        "layouts",
+        ("page", "kind"),
+        "Items that were seen on pages with learned segments, by visitors who are assigned to a segment of the model, "
+        "unassigned (t00), or in a segment that is none of the model (other).",
+        "Mostly unassigned: tiers do not keep what visitors looked at, or few agree to it. Other: a tier does not "
+        "choose segments by the model, or goes by an old one.",
+    ),
+    Metric(
+        "reshelf_pages_without_segments",
+        "gauge",
+        "layouts",
+        (),
+        "Pages whose segments all have the slates of `*`, because the page certainly loses by its segments.",
+        "Not 0: see `reshelf experiment branches`; take `segments` and the branch out of the page's file, or set "
+        "experiment.since_ms to try again.",
+    ),
 )

@@ -243,15 +243,6 @@ _ALL = (
         "Not 0: fix the cause that `reshelf experiment status` shows, then set experiment.since_ms.",
     ),
     Metric(
-        "reshelf_pages_without_segments",
-        "gauge",
-        "layouts",
-        (),
-        "Pages whose segments all have the slates of `*`, because the page certainly loses by its segments.",
-        "Not 0: see `reshelf experiment branches`; take `segments` and the branch out of the page's file, or set "
-        "experiment.since_ms to try again.",
-    ),
-    Metric(
         "reshelf_uplift_ratio",
         "gauge",
         "layouts",

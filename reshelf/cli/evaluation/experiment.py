@@ -48,12 +48,16 @@ def status(front: Front, page: str | None, level: float) -> None:
 
     Example: reshelf experiment status home
     """
-    from reshelf.inspect.experiment import health_as_json, healths, sides_as_json
+    from reshelf.inspect.experiment import LEARNED_NOTE, health_as_json, healths, sides_as_json
 
     front.require_state()
     report = asyncio.run(healths(front.settings, page, level))
     pages = {
-        name: {**health_as_json(health), "sides": sides_as_json(report.views, name)}
+        name: {
+            **health_as_json(health),
+            "sides": sides_as_json(report.views, name),
+            "by_segment": LEARNED_NOTE if name in report.learned else None,
+        }
         for name, health in report.pages.items()
     }
     if front.json or not pages:
@@ -62,6 +66,8 @@ def status(front: Front, page: str | None, level: float) -> None:
         for name, health in report.pages.items():
             _show(name, health, report.settings)
             _sides(report.views, name)
+            if name in report.learned:
+                click.echo(LEARNED_NOTE)
 
 
 @experiment.command()

@@ -11,7 +11,7 @@ from policy.experiments.decision import guard_rails
 from policy.experiments.sequence import METRICS
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.uplift_lines import MOMENTS, Moment, UpliftLines
-from reshelf.inspect.experiment import PageStanding, Point, health_as_json, over_time
+from reshelf.inspect.experiment import LEARNED_NOTE, PageStanding, Point, health_as_json, over_time
 
 
 async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> dict[str, Any]:
@@ -39,6 +39,7 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         },
         **health_as_json(health),
         **decided(monitor.pages.get(page)),
+        "by_segment": LEARNED_NOTE if view.catalog.rules[page].has_learned_segments else None,
         "rails": guard_rails(
             health, {name: getattr(settings.experiment, f"tolerated_loss_{name}") for name in METRICS}
         ),

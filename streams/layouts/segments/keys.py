@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from policy.segments.rule import UNASSIGNED
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE
@@ -30,6 +31,15 @@ class PageKeys:
     def note(self, key: Key) -> None:
         """A request named the key."""
         self._segments.setdefault(key.page, set()).add(key.segment)
+
+    def kind_of(self, key: Key) -> str:
+        """Of a page with learned segments, whether its visitors are assigned to one; empty of other keys."""
+        rules = self._catalog.rules.get(key.page)
+        if rules is None or not rules.has_learned_segments or key.segment == WHOLE_PAGE:
+            return ""
+        if key.segment == UNASSIGNED:
+            return "unassigned"
+        return "assigned" if key.segment in served_segments(rules, self._catalog.segment_model.model) else "other"
 
     async def list_again(self) -> None:
         """Learn of segments whose requests go to other workers."""
