@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("data.forget:forget", "Delete what is kept about a unit."),
     "explain": ("pages.explain:explain", "Explain what a layout is made from."),
     "ask": ("pages.ask:ask", "Find the items that answer a question, ranked by what a segment clicks."),
+    "likeness": ("pages.likeness:likeness", "Show the available items that a visitor would take for the same."),
     "rules": ("pages.rules:rules", "Check, publish and roll back the rules of pages."),
     "layouts": ("pages.layouts:layouts", "Show published layouts."),
     "state": (
@@ -79,7 +80,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name: module in `reshelf.cli` and function, and a line of help."""
 
 TASKS: dict[str, tuple[str, ...]] = {
-    "See it": ("demo", "console", "layouts", "explain", "ask"),
+    "See it": ("demo", "console", "layouts", "explain", "ask", "likeness"),
     "Set up": ("init", "settings", "topics", "doctor", "schemas", "completion"),
     "Run": ("worker", "encoder", "finetune", "edge", "publish", "forget", "import"),
     "Arrange pages": ("rules",),

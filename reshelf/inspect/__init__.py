@@ -18,5 +18,5 @@
 - `report`: one page of HTML that says how experiments, posteriors and policies stand; it needs
   nothing else to open
 - `shelves`: why a shelf stands where it stands
-- `search`: questions to items: which are nearest by meaning, and of these, what a segment clicks
+- `search`: items by what they say and how they look
 """
