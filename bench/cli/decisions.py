@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
@@ -64,8 +65,8 @@ ALONE = (PAGE, PICTURES, TASTES)
     multiple=True,
     show_default=True,
     help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
-    "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each of "
-    "them stands alone.",
+    "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each "
+    "of them stands alone.",
 )
 @click.option(
     "--visitors",
@@ -194,6 +195,7 @@ def decisions(
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
+    from bench.decisions import chain as estimates
     from bench.decisions import tastes
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
@@ -202,7 +204,7 @@ def decisions(
     from schemas.messages.pages import PolicyChoice
 
     if chain:
-        _compare_estimates(front, seeds, processes)
+        _answer(front, estimates, 10 * seeds, processes, _say)
         return
     if len(shops) > 1 and (alone := next((name for name in ALONE if name in shops), "")):
         raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
@@ -213,8 +215,7 @@ def decisions(
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     if TASTES in shops:
-        content = tastes.compare(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
-        front.answer(content, tastes.text_of(content))
+        _answer(front, tastes, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -251,12 +252,16 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, **sizes:
 def _compare_pictures(front: Front, views: list[int], seeds: int, exploration: float) -> None:
     if not importlib.util.find_spec("torch"):
         raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
-    from bench.decisions.pictured import compare, text_of
+    from bench.decisions import pictured
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
-    content = compare(views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
-    front.answer(content, text_of(content))
+    _answer(front, pictured, views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+
+
+def _answer(front: Front, measurement: ModuleType, *arguments: object) -> None:
+    content = measurement.compare(*arguments)
+    front.answer(content, measurement.text_of(content))
 
 
 def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:
@@ -269,23 +274,16 @@ def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int
     front.answer({"page_views": views, "seeds": seeds, "renewals": rows}, text_of(rows))
 
 
-def _compare_estimates(front: Front, seeds: int, processes: int) -> None:
-    from bench.decisions.chain import compare, text_of
-
-    content = compare(10 * seeds, processes, _say)
-    front.answer(content, text_of(content))
-
-
 def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, peers: tuple[str, ...]) -> None:
-    from bench.decisions.pages import VOWPAL, compare, text_of
+    from bench.decisions import pages
+    from bench.decisions.pages import VOWPAL
 
     chosen = _chosen((VOWPAL,)) if VOWPAL in peers or ("all" in peers and _is_installed(VOWPAL)) else []
     if "all" in peers and not chosen:
         click.echo(
             f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
         )
-    content = compare(views, seeds, processes, _say, peers=chosen)
-    front.answer(content, text_of(content))
+    _answer(front, pages, views, seeds, processes, _say, tuple(pages.PAGES), chosen)
 
 
 def _chosen(peers: tuple[str, ...]) -> list[str]:

@@ -22,7 +22,7 @@ from encoders.model import folder_of, load
 from encoders.wire import Vectors
 from policy.arrays import Vectors as Matrix
 from reshelf.demo.shop.words import DEPARTMENTS, product
-from reshelf.inspect.search import nearest
+from reshelf.inspect.search.questions import nearest
 
 PEER = "sentence-transformers"
 PEER_BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (128, 256, 512, 1_024)}

@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("data.forget:forget", "Delete what is kept about a unit."),
     "explain": ("pages.explain:explain", "Explain what a layout is made from."),
     "ask": ("pages.ask:ask", "Find the items that answer a question, ranked by what a segment clicks."),
+    "likeness": ("pages.likeness:likeness", "Show the available items that a visitor would take for the same."),
     "rules": ("pages.rules:rules", "Check, publish and roll back the rules of pages."),
     "segments": ("pages.segments:segments", "Show learned segments, and how they come about."),
     "layouts": ("pages.layouts:layouts", "Show published layouts."),
@@ -82,7 +83,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name: module in `reshelf.cli` and function, and a line of help."""
 
 TASKS: dict[str, tuple[str, ...]] = {
-    "See it": ("demo", "console", "layouts", "explain", "ask"),
+    "See it": ("demo", "console", "layouts", "explain", "ask", "likeness"),
     "Set up": ("init", "settings", "people", "topics", "doctor", "schemas", "completion"),
     "Run": ("worker", "encoder", "finetune", "edge", "mcp", "publish", "forget", "import"),
     "Arrange pages": ("rules",),

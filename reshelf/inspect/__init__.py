@@ -19,5 +19,5 @@
   nothing else to open
 - `segments`: learned segments for people and scripts
 - `shelves`: why a shelf stands where it stands
-- `search`: questions to items: which are nearest by meaning, and of these, what a segment clicks
+- `search`: items by what they say and how they look
 """

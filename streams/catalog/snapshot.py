@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from policy.items import ItemFacts
 from schemas.codec import decoder
 from schemas.errors import BadRecord
+from schemas.messages.catalog import CatalogItem
 from schemas.messages.parameters import PolicyParameters
 from schemas.topic import Topic
 from schemas.topics import POLICY_PARAMETERS
-from streams.catalog.view import READ_TOPICS, CatalogView, TextCatalog
+from streams.catalog.view import READ_TOPICS, CatalogView
 from streams.kafka.reader import read_runs
 from streams.settings import KafkaSettings
 
 View = TypeVar("View", bound=CatalogView)
+
+
+class TextCatalog(CatalogView):
+    """A catalog that also keeps the texts of items, for people to read."""
+
+    @property
+    def texts(self) -> dict[str, CatalogItem]:
+        """All of each item's record."""
+        return cast(dict[str, CatalogItem], self.items)
+
+    def _retained(self, item: CatalogItem) -> ItemFacts:
+        return item
 
 
 def read_catalog(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> CatalogView:

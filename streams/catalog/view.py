@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -296,15 +295,3 @@ class CatalogView:
         after = self.segment_model.model
         if (before.names if before else []) != (after.names if after else []):
             changes.pages |= {page for page, rules in self.rules.items() if rules.has_learned_segments}
-
-
-class TextCatalog(CatalogView):
-    """A catalog that also keeps the texts of items, for people to read."""
-
-    @property
-    def texts(self) -> dict[str, CatalogItem]:
-        """All of each item's record."""
-        return cast(dict[str, CatalogItem], self.items)
-
-    def _retained(self, item: CatalogItem) -> ItemFacts:
-        return item

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from reshelf.cli.main import run
 from reshelf.inspect.posterior_summary import posterior_summary
-from reshelf.inspect.search import Question, nearest, ranked
+from reshelf.inspect.search.questions import Question, nearest, ranked
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.topics import CATALOG_ITEMS
@@ -75,11 +76,21 @@ def test_a_shop_is_asked(
     open_shop: Callable[..., Shop],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
-    pytest.importorskip("torch", reason=NO_TORCH)
+    for module in ("torch", "PIL"):
+        pytest.importorskip(module, reason=NO_TORCH)
+    from bench.encoding.drawing import Look, picture
+
+    rng = np.random.default_rng(1)
+    looks = {"i1": Look(0, 0, 0), "i3": Look(4, 2, 1), "asked": Look(4, 2, 1)}
+    for name, look in looks.items():
+        (tmp_path / f"{name}.jpg").write_bytes(picture(look, rng))
+    (tmp_path / "i4.jpg").write_bytes((tmp_path / "i3.jpg").read_bytes())
+    monkeypatch.setenv("RESHELF_PICTURES__FOLDER", str(tmp_path))
     shop = open_shop(broker)
     for name, title in TEXTS.items():
-        shop.put(CATALOG_ITEMS, name.encode(), CatalogItem(name, title, category="shoes"))
+        shop.put(CATALOG_ITEMS, name.encode(), CatalogItem(name, title, category="shoes", image=f"{name}.jpg"))
     shop.put(CATALOG_ITEMS, b"i5", CatalogItem("i5", "Waterproof jacket for kids", available=False))
 
     async def count() -> None:
@@ -92,7 +103,8 @@ def test_a_shop_is_asked(
     assert run(question) == 1
     assert "Run `reshelf encoder`" in capsys.readouterr().err
     assert run(["encoder", "--once", "--json"]) == 0
-    capsys.readouterr()
+    done = json.loads(capsys.readouterr().out)
+    assert (done["encoded"], done["pictures"], done["pictures_refused"]) == (6, 3, 2), "i0 and i2 have no file"
 
     def asked(*more: str) -> list[str]:
         assert run([*question, "--json", *more]) == 0
@@ -102,6 +114,12 @@ def test_a_shop_is_asked(
     assert (by_meaning[:2], len(by_meaning)) == (["i0", "i1"], 4)
     by_clicks = asked("--segment", "new")
     assert (by_clicks[:2], sorted(by_clicks)) == (["i1", "i0"], list(TEXTS))
+    assert run(["ask", "--image", str(tmp_path / "asked.jpg"), "--page", "home", "--clicks", "0", "--json"]) == 0
+    assert [one["item"] for one in json.loads(capsys.readouterr().out)["items"]] == ["i3", "i4", "i1"]
+    assert run(["likeness", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(group["items"], group["similarity"]) for group in found["groups"]] == [(["i3", "i4"], 1.0)]
+    assert (found["items"], found["pictures"]) == (5, 3)
     assert run(question) == 0
     assert "Children's" in capsys.readouterr().out
     assert run(["ask", "shoes", "--page", "nowhere"]) == 1

@@ -22,7 +22,7 @@ from reshelf.cli.evaluation.tune import tune
 from reshelf.cli.pages.ask import ask
 from reshelf.cli.run.demo import demo
 from reshelf.evaluation.tuning import setup_of
-from reshelf.inspect.search import Question
+from reshelf.inspect.search.questions import Question
 from reshelf.settings import Settings
 from schemas.export import GENERATED
 from schemas.messages.pages import PolicyChoice

@@ -25,7 +25,8 @@ from streams.catalog.candidates import CandidateIndex
 from streams.catalog.embeddings import filled
 from streams.catalog.follower import HOLD_S, Follower
 from streams.catalog.labels import ItemsByLabel
-from streams.catalog.view import CatalogView, Changes, TextCatalog
+from streams.catalog.snapshot import TextCatalog
+from streams.catalog.view import CatalogView, Changes
 from streams.kafka.records import Record
 from streams.settings import KafkaSettings
 from tests.streams.layout_inputs import Logged, Topics, item

@@ -20,7 +20,7 @@ from schemas import dead_letters
 from schemas.messages.catalog import CatalogItem
 from schemas.topics import CATALOG_ITEMS, CLICKS, DEAD_LETTERS
 from streams.catalog.follower import Follower
-from streams.catalog.view import TextCatalog
+from streams.catalog.snapshot import TextCatalog
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition

@@ -1,4 +1,4 @@
-"""Questions to items: which are nearest by meaning, and of these, what a segment clicks.
+"""Questions to items: which are nearest by meaning or look, and of these, what a segment clicks.
 
 Every vector is looked at: one product of the matrix with the question.
 """
@@ -18,14 +18,13 @@ from policy.arrays import Floats, Vectors
 from policy.rules.matching import available
 from reshelf.inspect.explain import declared, state_of
 from reshelf.inspect.posterior_summary import PosteriorSummary, posterior_summary
-from reshelf.processes.encoder import text_encoder
+from reshelf.processes.encoder import picture_encoder, text_encoder
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from schemas.errors import BadSettings, ReshelfError
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import Generation
-from streams.catalog.snapshot import read_texts
-from streams.catalog.view import TextCatalog
+from streams.catalog.snapshot import TextCatalog, read_texts
 
 NEAREST = 100
 """So many items nearest by meaning are ranked by what is clicked."""
@@ -33,13 +32,19 @@ NEAREST = 100
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A text, where it is asked, and how much of similarity a click rate e times the page's counts for."""
+    """A text, where it is asked, and how much of similarity a click rate e times the page's counts for.
+
+    With an `image`, the bytes of a picture, items are compared by their pictures: with it, or with the text where one
+    model makes vectors of both (`look`).
+    """
 
     text: str
     page: str
     segment: str = "*"
     count: int = 10
     clicks: float = 0.1
+    image: bytes = b""
+    look: bool = False
 
 
 class Answer(NamedTuple):
@@ -84,12 +89,17 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
     """The items that answer a question best; raises `ReshelfError` without a page or vectors."""
     state = asyncio.run(state_of(settings, question.page, question.segment))
     catalog = read_texts(settings.kafka)
-    rules, generation = declared(catalog, question.page), catalog.embeddings.generation
+    rules, by_look = declared(catalog, question.page), bool(question.image or question.look)
+    vectors = catalog.pictures if by_look else catalog.embeddings
+    generation = vectors.generation
     if generation is None:
-        raise ReshelfError("no item has a vector yet. Run `reshelf encoder`, or `reshelf encoder --once`, first.")
-    vector = _encoded(settings, question.text, generation)
+        needed = " of its picture, which needs pictures.hosts or pictures.folder" if by_look else ""
+        raise ReshelfError(
+            f"no item has a vector yet{needed}. Run `reshelf encoder`, or `reshelf encoder --once`, first."
+        )
+    vector = _seen(settings, question.image, generation) if question.image else _encoded(settings, question, generation)
     names = [name for name, item in sorted(catalog.items.items()) if available(item, now_ms)]
-    rows, cosines = nearest(*catalog.embeddings.matrix(names, generation), vector, NEAREST)
+    rows, cosines = nearest(*vectors.matrix(names, generation), vector, NEAREST)
     cosine_of = {names[row]: float(cosine) for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)}
     candidates = CandidateSet(tuple(sorted(cosine_of)))
     parameters = catalog.parameters.get(rules.page)
@@ -123,15 +133,30 @@ def listing(items: Sequence[Answer]) -> Table:
     return table(head, rows, spare=2)
 
 
-def _encoded(settings: Settings, text: str, generation: Generation) -> Vectors:
-    encoder = text_encoder(settings.encoder)
-    model = encoder.model
-    if (model.name, model.revision) != (generation.model, generation.revision):
+def _seen(settings: Settings, image: bytes, generation: Generation) -> Vectors:
+    """The vector of a picture."""
+    encoder = picture_encoder(settings)
+    _require_model("pictures.model", generation, encoder.model.name, encoder.model.revision)
+    encoding = encoder.encode([image])
+    if encoding.failed:
+        raise ReshelfError(f"the picture cannot be encoded: {encoding.failed[0].detail}")
+    vector: Vectors = encoding.vectors[0]
+    return vector
+
+
+def _require_model(setting: str, generation: Generation, name: str, revision: str) -> None:
+    if (name, revision) != (generation.model, generation.revision):
         raise BadSettings(
-            f"encoder.model: expected the model of most vectors, {generation.name}, got {model.name}@{model.revision}. "
-            "Set encoder.model to it, or let `reshelf encoder` renew the vectors first."
+            f"{setting}: expected the model of most vectors, {generation.name}, got {name}@{revision}. "
+            f"Set {setting} to it, or let `reshelf encoder` renew the vectors first."
         )
-    encoding = encoder.encode([text])
+
+
+def _encoded(settings: Settings, question: Question, generation: Generation) -> Vectors:
+    """The vector of a text, in whatever language the model knows."""
+    encoder = text_encoder(settings.encoder)
+    _require_model("encoder.model", generation, encoder.model.name, encoder.model.revision)
+    encoding = encoder.encode([question.text])
     if encoding.failed:
         raise ReshelfError(f"the question cannot be encoded: {encoding.failed[0]}")
     vector: Vectors = encoding.vectors[0]
