@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
 
+from bench.decisions.participants import PEERS, is_installed, participants
 from reshelf.cli.front import AT_LEAST_ONE, Front
 from streams.page_settings import LayoutSettings
 
 if TYPE_CHECKING:
+    from bench.decisions.report import Contest
     from policy.simulation.shop import Shape
-
-PEERS = {
-    "most-popular": "",
-    "epsilon-greedy": "",
-    "pessimistic-ts": "",
-    "bayesianbandits": "bayesianbandits",
-    "mabwiser-ts": "mabwiser",
-    "mabwiser-linucb": "mabwiser",
-    "mabwiser-lints": "mabwiser",
-    "pybandits-ts": "pybandits",
-    "vw-cb-explore-adf": "vowpalwabbit",
-    "vw-ccb-explore-adf": "vowpalwabbit",
-}
-"""Peer and the package that it needs."""
 
 SHOPS = ("ours", "wide", "flat", "cascade", "dbn", "grid", "null", "misleading", "churn")
 USUAL = ("ours", "cascade")
@@ -199,48 +188,52 @@ def decisions(
     from bench.decisions import tastes
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
-    from bench.decisions.tables import text_of
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
+    if not chain and len(shops) > 1 and (alone := next((name for name in ALONE if name in shops), "")):
+        raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
+    checkpoints = sorted(set(views))
+    sizes = {"segments": segments, "items": items, "views_per_day": daily, "text_share": text_share}
     if chain:
         _answer(front, estimates, 10 * seeds, processes, _say)
-        return
-    if len(shops) > 1 and (alone := next((name for name in ALONE if name in shops), "")):
-        raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
-    if PICTURES in shops:
-        _compare_pictures(front, sorted(set(views)), seeds, exploration)
-        return
-    if PAGE in shops:
-        _compare_pages(front, sorted(set(views)), seeds, processes, peers)
-        return
-    if TASTES in shops:
-        _answer(front, tastes, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
-        return
-    shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
-    if renewals:
+    elif PICTURES in shops:
+        _compare_pictures(front, checkpoints, seeds, exploration)
+    elif PAGE in shops:
+        _compare_pages(front, checkpoints, seeds, processes, peers)
+    elif TASTES in shops:
+        _answer(front, tastes, checkpoints, seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+    elif renewals:
+        shapes = _shapes(shops, new, unbounded, sizes)
         _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)
-        return
-    contest = Contest(
-        fields=[Field(name, shape, text) for name, shape in shapes.items() for text in (True, False)],
-        names=_chosen(peers),
-        checkpoints=tuple(sorted(set(views))),
-        seeds=seeds,
-        tuning_seeds=tuning_seeds,
-        processes=processes,
-        delay=delay,
-        limit_s=limit_s,
-        bound=bound,
-        setup=Setup(choice=PolicyChoice(exploration=exploration)),
-        say=_say,
-    )
+    else:
+        shapes = _shapes(shops, new, unbounded, sizes)
+        contest = Contest(
+            fields=[Field(name, shape, text) for name, shape in shapes.items() for text in (True, False)],
+            names=participants(peers),
+            checkpoints=tuple(checkpoints),
+            seeds=seeds,
+            tuning_seeds=tuning_seeds,
+            processes=processes,
+            delay=delay,
+            limit_s=limit_s,
+            bound=bound,
+            setup=Setup(choice=PolicyChoice(exploration=exploration)),
+            say=_say,
+        )
+        _hold(front, contest)
+
+
+def _hold(front: Front, contest: Contest) -> None:
+    from bench.decisions.tables import text_of
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         content = contest.hold()
     front.answer(content, text_of(content))
 
 
-def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, **sizes: float) -> dict[str, Shape]:
+def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, sizes: Mapping[str, float]) -> dict[str, Shape]:
     """The shops that were chosen, in the order of all or as they were named, with what was set for all of them."""
     from policy.simulation.shops import SHOPS as DECLARED
 
@@ -277,30 +270,14 @@ def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int
 def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, peers: tuple[str, ...]) -> None:
     from bench.decisions import pages
     from bench.decisions.pages import VOWPAL
+    from policy.simulation.pages.world import PAGES
 
-    chosen = _chosen((VOWPAL,)) if VOWPAL in peers or ("all" in peers and _is_installed(VOWPAL)) else []
+    chosen = participants((VOWPAL,)) if VOWPAL in peers or ("all" in peers and is_installed(VOWPAL)) else []
     if "all" in peers and not chosen:
         click.echo(
             f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
         )
-    _answer(front, pages, views, seeds, processes, _say, tuple(pages.PAGES), chosen)
-
-
-def _chosen(peers: tuple[str, ...]) -> list[str]:
-    if "none" in peers:
-        return []
-    names = [name for name in PEERS if name in peers or "all" in peers]
-    missing = sorted({PEERS[name] for name in names if not _is_installed(name)})
-    if missing:
-        raise click.UsageError(
-            f"--peers: {', '.join(missing)} is not installed. `make bench` installs what the peers need; "
-            "`--peers most-popular --peers epsilon-greedy` needs nothing."
-        )
-    return names
-
-
-def _is_installed(peer: str) -> bool:
-    return not PEERS[peer] or importlib.util.find_spec(PEERS[peer]) is not None
+    _answer(front, pages, views, seeds, processes, _say, tuple(PAGES), chosen)
 
 
 def _say(what: str, done: int, total: int) -> None:

@@ -7,6 +7,7 @@
 - `contest`: runs of learners on shops of many seeds: regret, coverage, how long they took
 - `figures`: what the runs say of a shop: regret, ratios, coverage, flicker, and which peers were
   stopped
+- `participants`: which libraries take part, and what each needs to be installed
 - `pages`: how many clicks a page of shelves loses while it is learned which shelf belongs in which
   row
 - `page_timing`: how long a page of shelves takes to compose

@@ -163,10 +163,10 @@ def test_every_peer_and_every_shop_is_offered() -> None:
 
 
 def test_options_change_all_shops_that_are_raced_in() -> None:
-    shapes = _shapes(("all",), None, False, items=30, segments=2)
+    shapes = _shapes(("all",), None, False, {"items": 30, "segments": 2})
     assert list(shapes) == list(OFFERED_SHOPS)
     assert all(shape == replace(SHOPS[name], items=30, segments=2) for name, shape in shapes.items())
-    assert _shapes(("churn", "ours"), 0.5, True) == {
+    assert _shapes(("churn", "ours"), 0.5, True, {}) == {
         name: replace(SHOPS[name], new=0.5, bounded=False) for name in ("churn", "ours")
     }
 
