@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cli.decisions import PEERS as OFFERED
 from bench.cli.decisions import SHOPS as OFFERED_SHOPS
 from bench.cli.decisions import _shapes
 from bench.decisions import peers as peers_folder
 from bench.decisions.contest import Entry, Run, best_settings, mean_regret
+from bench.decisions.participants import PEERS as OFFERED
 from bench.decisions.peers.counting import PessimisticSampling
 from bench.decisions.peers.registry import PEERS, learner
 from bench.decisions.peers.trials import Feed, cells
