@@ -347,10 +347,7 @@ export interface PageRules {
   branches?: Branch[];
   /** Decides which units each branch gets; a new trial takes a new one. */
   branch_salt?: string;
-  /**
-   * `learned`: visitors' segments are chosen by what they looked at, from the model on the topic segments; left
-   * out: whoever shows the page names them.
-   */
+  /** `learned`: visitors' segments are chosen by what they looked at (topic segments). */
   segments?: "learned";
   /** Who published this version. */
   author?: string;

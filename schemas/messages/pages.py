@@ -231,10 +231,7 @@ class PageRules(Struct, frozen=True):
     ] = "branches-1"
     segments: Annotated[
         Literal["learned"] | UnsetType,
-        Meta(
-            description="`learned`: visitors' segments are chosen by what they looked at, from the model on the topic "
-            "segments; left out: whoever shows the page names them."
-        ),
+        Meta(description="`learned`: visitors' segments are chosen by what they looked at (topic segments)."),
     ] = UNSET
     author: Annotated[Label, Meta(description="Who published this version.")] = ""
     reason: Annotated[Label, Meta(description="Why this version was published.")] = ""
@@ -289,11 +286,6 @@ class PageRules(Struct, frozen=True):
     def has_learned_segments(self) -> bool:
         """Whether its visitors' segments are chosen by the model of tastes."""
         return self.segments is not UNSET
-
-    @property
-    def has_whole_branches(self) -> bool:
-        """Whether a policy on trial has the slates of the whole page in each segment."""
-        return any(branch.segment is not UNSET for branch in self.branches)
 
     @property
     def row_of(self) -> dict[str, str]:

@@ -35,6 +35,11 @@ def shares_of(rules: PageRules) -> dict[str, float]:
     }
 
 
+def has_whole_branches(rules: PageRules) -> bool:
+    """Whether a policy on trial has the slates of the whole page in each segment."""
+    return any(branch.segment is not UNSET for branch in rules.branches)
+
+
 def with_branches(layout: Layout, rules: PageRules, slates_of: Callable[[Branch], BranchSlates]) -> Layout:
     """The layout of the page's own policy with the slates of its branches behind, and exact propensities of all."""
     compositions = [(branch, slates_of(branch)) for branch in rules.branches]

@@ -7,6 +7,7 @@ version and times are put in afterwards, when the layout is published.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -18,13 +19,13 @@ from policy.pages.composition import Names
 from policy.slates.composition import Composition
 from policy.slates.renewal import SlateValue
 from schemas.messages.layouts import Arranged, Layout
-from schemas.messages.pages import Branch, PolicyChoice
+from schemas.messages.pages import Branch, PageRules, PolicyChoice
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.layouts.branches import BranchSlates, most_variants, with_branches
 from streams.layouts.segments.borrowing import branch_slates, with_borrowed
-from streams.layouts.slates.composition import Inputs, composer_of
+from streams.layouts.slates.composition import Composer, Inputs, composer_of
 from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -98,21 +99,8 @@ def compose_valued(
     rules, parameters = page.rules, page.parameters
     inputs = _inputs(segment, state, page, settings, epoch, weighted_counts, now_ms)
     composer = composer_of(page, inputs, weighted_counts.views, now_ms, published)
-    values: list[SlateValue] = []
-
-    def composition_of(choice: PolicyChoice, template: str) -> Composition:
-        composition = composer(explored(choice, settings), template)
-        values.append(composition.value)
-        return composition
-
-    def slates_of(branch: Branch) -> BranchSlates:
-        if whole and branch.segment is not UNSET and (lent := branch_slates(whole, branch)):
-            composer.skip(len(lent.slates))
-            return lent
-        own = composition_of(branch.policy, rules.template_of(branch))
-        return BranchSlates(own.slates, own.rows, own.relaxed)
-
-    composition = composition_of(rules.policy, rules.template)
+    policies = _Policies(rules, settings, composer, whole)
+    composition = policies.composition(rules.policy, rules.template)
     layout = Layout(
         page=rules.page,
         segment=segment,
@@ -141,8 +129,31 @@ def compose_valued(
     )
     layout = composer.with_rows(layout, composition)
     if rules.branches:
-        layout = with_branches(layout, rules, slates_of)
-    return Composed(with_borrowed(layout, rules, whole) if whole else layout, values)
+        layout = with_branches(layout, rules, policies.slates_of)
+    return Composed(with_borrowed(layout, rules, whole) if whole else layout, policies.values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Policies:
+    """Composes the policies of a page; `whole` is the layout that branches of the whole page are taken from."""
+
+    rules: PageRules
+    settings: LayoutSettings
+    composer: Composer
+    whole: Layout | None
+    values: list[SlateValue] = field(default_factory=list)
+
+    def composition(self, choice: PolicyChoice, template: str) -> Composition:
+        composition = self.composer(explored(choice, self.settings), template)
+        self.values.append(composition.value)
+        return composition
+
+    def slates_of(self, branch: Branch) -> BranchSlates:
+        if self.whole and branch.segment is not UNSET and (lent := branch_slates(self.whole, branch)):
+            self.composer.skip(len(lent.slates))
+            return lent
+        own = self.composition(branch.policy, self.rules.template_of(branch))
+        return BranchSlates(own.slates, own.rows, own.relaxed)
 
 
 def _inputs(

@@ -20,6 +20,7 @@ from schemas.messages.pages import PageRules
 from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView, Changes
+from streams.layouts.branches import has_whole_branches
 from streams.layouts.segments.borrowing import without_segments
 from streams.layouts.segments.trial import loss_by_segments
 from streams.metrics import Registry
@@ -79,7 +80,7 @@ class GuardRail:
 
     async def _look_at(self, rules: PageRules) -> None:
         falls = self._share > 0.0 and rules.page not in self.fallen
-        pays = rules.has_whole_branches and rules.page not in self.withdrawn
+        pays = has_whole_branches(rules) and rules.page not in self.withdrawn
         if falls or pays:
             bins = await self._state.read_bins(rules.page)
             if falls:

@@ -35,7 +35,7 @@ from streams.layouts.lives.ownership import Ownership
 from streams.layouts.lives.signs import LayoutLives
 from streams.layouts.publisher import Publisher
 from streams.layouts.schedule import Schedule
-from streams.layouts.segments.borrowing import borrows, lends
+from streams.layouts.segments.borrowing import WAITS, borrows, lends
 from streams.layouts.segments.keys import PageKeys
 from streams.layouts.segments.serving import page_epoch
 from streams.metrics import REGISTRY, Registry
@@ -50,7 +50,6 @@ WHOLE_PAGE_MS = 2_000.0
 """How long the layout of a whole page waits after a change, and up to as long again by its name:
 it is read from all segments, and those of all pages at once would hold up the others."""
 
-WAITS = "the layout of its whole page, of which it takes a part, is not there yet"
 Result = Literal["published", "unchanged", "held", "refused", "stopped"]
 _decode_request = decoder(LayoutRequest)
 
@@ -94,8 +93,6 @@ class LayoutProducer:
         self._retry, self._unlisted = Retry(), frozenset[int]()
         self._keys = PageKeys(catalog, state, self._clock.steady)
 
-    # What is due
-
     def own(self, partitions: Iterable[int], continued: Iterable[int] = ()) -> None:
         """These partitions of `layout-requests` are ours now; `list_keys` makes the keys due of those not `continued`.
 
@@ -131,8 +128,7 @@ class LayoutProducer:
 
     def _take_request(self, key: Key, request: LayoutRequest | None, offset: int) -> None:
         """A request without a value does not say how much came, so that its key is due."""
-        if request and (kind := self._keys.kind_of(key)):
-            self._metrics.add("reshelf_segment_impressions_total", key.page, kind, by=request.impressions)
+        self._keys.measure(key, request.impressions if request else 0, self._metrics)
         came = Evidence(request.impressions, max(request.clicks, request.clicked)) if request else None
         now = self._clock.steady()
         due_at = self._due.due_at(key, came, now)
@@ -180,8 +176,6 @@ class LayoutProducer:
         if key not in self._publisher.refused:
             self._mark(key)
 
-    # Doing it
-
     async def produce(self) -> None:
         """For ever: bring each key that is due up to date, some at once."""
         async with asyncio.TaskGroup() as tasks:
@@ -228,9 +222,8 @@ class LayoutProducer:
             await self._withdraw(key)
             return
         now, rules = self._clock.wall(), self._catalog.rules[key.page]
-        whole = self._catalog.wholes.get(key.page) if borrows(rules, key.segment) else None
-        if borrows(rules, key.segment) and not lends(whole, rules):
-            # That of the whole page makes this key due again.
+        whole = self._catalog.wholes.get(key.page) if (takes := borrows(rules, key.segment)) else None
+        if takes and not lends(whole, rules):
             self._metrics.add("reshelf_layouts_total", "waiting")
             self.lives.freshness.failed(key, WAITS)
             return
@@ -239,8 +232,7 @@ class LayoutProducer:
         composed_at = self._clock.steady()
         result = await self._publish(key, composed, basis, now)
         self._metrics.add("reshelf_layouts_total", result)
-        times = began.steady, read_at, composed_at, self._clock.steady()
-        self._report(Decided(key, state.watermarks, result, *times))
+        self._report(Decided(key, state.watermarks, result, began.steady, read_at, composed_at, self._clock.steady()))
         self.lives.decided(key, result, began)
         if result == "stopped":
             self._mark(key, self._clock.steady() + RETRY_MS)

@@ -17,8 +17,8 @@ LIKED = {0: (0.06, 0.01), 1: (0.01, 0.06)}
 def moved_units(carried: bool) -> tuple[NDArray[np.int64], float, float]:
     """Page views by segment and variant, and clicks per view of showing each segment its own: estimated, and true.
 
-    A click moves a unit: whoever clicks what variants 0 and 1 show is in the first segment then.  `carried` says
-    whether the epoch number carries the segment.  Clicks are expected ones: what is left is the error of propensities.
+    A click moves a unit: whoever clicks what variants 0 and 1 show is in the first segment then.  `carried` says if
+    the epoch number carries the segment.  Clicks are expected ones, so that what is left is the error of propensities.
     """
     random = np.random.default_rng(8)
     counts, earned, true = np.zeros((SEGMENTS, VARIANTS), dtype=np.int64), 0.0, 0.0

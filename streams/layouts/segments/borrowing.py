@@ -13,12 +13,15 @@ from policy.pages.messages import layout_shelves
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Branch, PageRules
 from streams.fold.deltas import WHOLE_PAGE
-from streams.layouts.branches import BranchSlates
+from streams.layouts.branches import BranchSlates, has_whole_branches
+
+WAITS = "the layout of its whole page, of which it takes a part, is not there yet"
+"""Why a segment is not laid out; the layout of the whole page makes it due again."""
 
 
 def borrows(rules: PageRules, segment: str) -> bool:
     """Whether the segment's layout takes something from that of the whole page."""
-    return segment != WHOLE_PAGE and (rules.has_learned_segments or rules.has_whole_branches)
+    return segment != WHOLE_PAGE and (rules.has_learned_segments or has_whole_branches(rules))
 
 
 def lends(whole: Layout | None, rules: PageRules) -> bool:

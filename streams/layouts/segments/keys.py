@@ -9,6 +9,7 @@ from streams.catalog.page import Key
 from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.segments.serving import has_ended, served_segments
+from streams.metrics import Registry
 from streams.state.reader import StateReader
 
 LIST_MS = 10_000.0
@@ -40,6 +41,11 @@ class PageKeys:
         if key.segment == UNASSIGNED:
             return "unassigned"
         return "assigned" if key.segment in served_segments(rules, self._catalog.segment_model.model) else "other"
+
+    def measure(self, key: Key, impressions: int, metrics: Registry) -> None:
+        """Count what was seen on pages with learned segments by kind."""
+        if kind := self.kind_of(key):
+            metrics.add("reshelf_segment_impressions_total", key.page, kind, by=impressions)
 
     async def list_again(self) -> None:
         """Learn of segments whose requests go to other workers."""

@@ -10,7 +10,7 @@ from policy.experiments.health import GUARD_LEVEL
 from policy.experiments.sequence import METRICS
 from policy.experiments.trial import Trial, trials
 from schemas.messages.pages import PageRules
-from streams.layouts.branches import shares_of
+from streams.layouts.branches import has_whole_branches, shares_of
 from streams.page_settings import ExperimentSettings
 from streams.state.arrays.experiment_bins import BucketBins, periods
 
@@ -21,7 +21,7 @@ def loss_by_segments(rules: PageRules, bins: BucketBins, settings: ExperimentSet
     As for the guard-rail against the holdout the intervals hold at any time at a level of `GUARD_LEVEL`, and nothing
     is said while units do not come to the branches as they should.
     """
-    if not rules.has_whole_branches:
+    if not has_whole_branches(rules):
         return ""
     during, before = periods(bins, settings, bucket_ms)
     shares = list(shares_of(rules).values())
