@@ -30,14 +30,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from reshelf.service_settings import (
-    ConsoleSettings,
-    EdgeSettings,
-    EncoderSettings,
-    LogSettings,
-    PicturesSettings,
-    RunsSettings,
-)
+from reshelf import service_settings as services
 from schemas.errors import BadSettings
 from schemas.foreign_content import encoding_of
 from schemas.times import odd_unit
@@ -84,12 +77,12 @@ class Settings(Changeable, BaseSettings):
     layouts: LayoutSettings = Field(default_factory=LayoutSettings)
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
-    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
-    edge: EdgeSettings = Field(default_factory=EdgeSettings)
-    encoder: EncoderSettings = Field(default_factory=EncoderSettings)
-    pictures: PicturesSettings = Field(default_factory=PicturesSettings)
-    runs: RunsSettings = Field(default_factory=RunsSettings)
-    log: LogSettings = Field(default_factory=LogSettings)
+    console: services.ConsoleSettings = Field(default_factory=services.ConsoleSettings)
+    edge: services.EdgeSettings = Field(default_factory=services.EdgeSettings)
+    encoder: services.EncoderSettings = Field(default_factory=services.EncoderSettings)
+    pictures: services.PicturesSettings = Field(default_factory=services.PicturesSettings)
+    runs: services.RunsSettings = Field(default_factory=services.RunsSettings)
+    log: services.LogSettings = Field(default_factory=services.LogSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -293,9 +286,7 @@ def _is_secret(field: FieldInfo) -> bool:
 def _redacted(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else ""
-    if isinstance(value, str):
-        return masked(value)
-    return value
+    return masked(value) if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str:
