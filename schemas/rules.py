@@ -17,7 +17,6 @@ Slots = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(
 Moment = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="Milliseconds since 1970-01-01 UTC.")]
 Part = Annotated[float, Meta(ge=0.0, le=1.0)]
 Attribute = Literal["brand", "category"]
-LIKENESS = "likeness"
 FOR_EVER = 4_102_444_800_000
 
 

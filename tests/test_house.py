@@ -134,14 +134,17 @@ def unpickled(text: str) -> list[int]:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr="load" | "loads" | "open")):
                 own = ast.unparse(node.args[0]).startswith("pickle.dumps(") if node.args else False
-                lines += [node.lineno] * (module in UNPICKLERS and not own)
+                tensors = any(
+                    each.arg == "weights_only" and ast.unparse(each.value) == "True" for each in node.keywords
+                )
+                lines += [node.lineno] * (module in UNPICKLERS and not own and not tensors)
             case ast.keyword(arg="allow_pickle" | "trust_remote_code", value=ast.Constant(value=True)):
                 lines.append(node.lineno)
     return lines
 
 
 def test_nothing_is_loaded_that_may_be_a_program() -> None:
-    """Models are loaded from safetensors, and everything else from JSON, YAML's safe part, Parquet or arrays."""
+    """Models are loaded as tensors alone, and everything else from JSON, YAML's safe part, Parquet or arrays."""
     assert unpickled("pickle.load(f)\ntorch.load(f)\nnp.load(f, allow_pickle=True)\npickle.loads(pickle.dumps(1))") == [
         1, 2, 3,
     ]  # fmt: skip

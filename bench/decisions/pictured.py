@@ -63,22 +63,22 @@ def compare(views: Sequence[int], seeds: int, setup: Setup, say: Callable[[str, 
     pool = drawn()
     content: dict[str, Any] = {"seeds": seeds, "page_views": list(views)}
     for name, texts_tell in (("texts_tell_nothing", False), ("texts_tell_as_much", True)):
-        lost = {known: np.zeros((seeds, len(views))) for known in KNOWN}
+        lost = {inputs: np.zeros((seeds, len(views))) for inputs in KNOWN}
         for seed in range(seeds):
-            for known, (text, pictures) in KNOWN.items():
+            for inputs, (text, pictures) in KNOWN.items():
                 shop = pictured(opened(SHAPE, seed, views[-1]), pool, texts_tell)
                 ours = Learned(SHAPE, replace(setup, text=text, pictures=pictures))
-                lost[known][seed] = race(shop, ours, views).first_day
+                lost[inputs][seed] = race(shop, ours, views).first_day
             say("shops where " + name.replace("_", " "), seed + 1, seeds)
         content[name] = _figures(lost)
     return content
 
 
 def _figures(lost: dict[str, Floats]) -> dict[str, Any]:
-    mean = {known: each.mean(axis=0) for known, each in lost.items()}
+    mean = {inputs: each.mean(axis=0) for inputs, each in lost.items()}
     better = np.minimum(mean["texts"], mean["pictures"])
     return {
-        "first_day_regret": {known: each.round(1).tolist() for known, each in mean.items()},
+        "first_day_regret": {inputs: each.round(1).tolist() for inputs, each in mean.items()},
         "pictures_to_none": (mean["pictures"] / mean["none"]).round(3).tolist(),
         "texts_to_none": (mean["texts"] / mean["none"]).round(3).tolist(),
         "both_to_the_better": (mean["both"] / better).round(3).tolist(),
@@ -91,7 +91,7 @@ def text_of(content: dict[str, Any]) -> str:
     for name in ("texts_tell_nothing", "texts_tell_as_much"):
         part = content[name]
         lines.append(name.replace("_", " "))
-        lines += [f"  {known:<9}{regret}" for known, regret in part["first_day_regret"].items()]
+        lines += [f"  {inputs:<9}{regret}" for inputs, regret in part["first_day_regret"].items()]
         lines.append(
             f"  pictures lose {part['pictures_to_none']} of none; both {part['both_to_the_better']} of the better"
         )

@@ -67,7 +67,6 @@ def _timed(seconds: list[float], who: int, work: Callable[[], NDArray[np.float32
     return vectors
 
 
-@torch.inference_mode()
 def plain(model: PictureModel, contents: Sequence[bytes]) -> NDArray[np.float32]:
     """The vectors of pictures, float32[N, D], one batch after the other."""
     mean, deviation = (torch.tensor(each)[:, None, None] for each in (model.mean, model.deviation))
@@ -75,8 +74,9 @@ def plain(model: PictureModel, contents: Sequence[bytes]) -> NDArray[np.float32]
     for start in range(0, len(contents), PLAIN_BATCH):
         pixels = [torch.from_numpy(_scaled(content, model)) for content in contents[start : start + PLAIN_BATCH]]
         inputs = (torch.stack(pixels).permute(0, 3, 1, 2).contiguous().float() / 255.0 - mean) / deviation
-        features = model.network(inputs.to(model.device)).float()
-        vectors.append(torch.nn.functional.normalize(features, dim=1).cpu().numpy())
+        with torch.inference_mode():
+            features = model.network(inputs.to(model.device)).float()
+            vectors.append(torch.nn.functional.normalize(features, dim=1).cpu().numpy())
     return np.concatenate(vectors)
 
 

@@ -58,31 +58,31 @@ def _allows(pattern: str, named: str) -> bool:
 
 def look_up(host: str, port: int) -> Sequence[str]:
     """The addresses of a host; raises `OSError`."""
-    found: list[Any] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(each[4][0]) for each in found]
+    numbers: list[Any] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(each[4][0]) for each in numbers]
 
 
 def addresses(where: Target, private: bool, resolve: Resolve = look_up) -> Sequence[str]:
     """The addresses of a host, all of them public unless `private` ones are allowed; raises `Refused`."""
     try:
-        found = resolve(where.host, where.port)
+        numbers = resolve(where.host, where.port)
     except OSError as error:
         raise Refused("unreachable", f"{where.host} has no address: {error}") from None
-    for address in found:
+    for address in numbers:
         if not private and not is_public(address):
             raise Refused("address", f"{where.host} is at {address}, which is not public")
-    if not found:
+    if not numbers:
         raise Refused("unreachable", f"{where.host} has no address")
-    return found
+    return numbers
 
 
 def is_public(address: str) -> bool:
     """Whether an address is one of the public internet, also of what is inside it: an IPv4 address within IPv6."""
-    one = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(one, ipaddress.IPv6Address):
-        inside = one.ipv4_mapped or one.sixtofour
-        if inside is None and one in NAT64:
-            inside = ipaddress.IPv4Address(int(one) & 0xFFFF_FFFF)
+    number = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(number, ipaddress.IPv6Address):
+        inside = number.ipv4_mapped or number.sixtofour
+        if inside is None and number in NAT64:
+            inside = ipaddress.IPv4Address(int(number) & 0xFFFF_FFFF)
         if inside is not None:
             return is_public(str(inside))
-    return one.is_global and not one.is_multicast
+    return number.is_global and not number.is_multicast

@@ -38,13 +38,13 @@ class PictureCache:
         self._lock, self._most = threading.Lock(), most_bytes
         with self._lock, self._database:
             self._database.executescript(TABLES)
-            total, used = self._one("SELECT coalesce(sum(size), 0), coalesce(max(used), 0) FROM pictures") or (0, 0)
+            total, used = self._row("SELECT coalesce(sum(size), 0), coalesce(max(used), 0) FROM pictures") or (0, 0)
         self.bytes, self._used = int(total), int(used)
 
     def get(self, url: str) -> Cached | None:
         """The picture that was fetched from a URL last."""
         with self._lock, self._database:
-            row = self._one(
+            row = self._row(
                 "SELECT content, etag, fetched_at, hash FROM urls JOIN pictures USING (hash) WHERE url = ?", url
             )
             if row is None:
@@ -56,7 +56,7 @@ class PictureCache:
         """Keep a picture; others go where there is no room for it."""
         name, size = content_hash(cached.content), len(cached.content)
         with self._lock, self._database:
-            if self._one("SELECT 1 FROM pictures WHERE hash = ?", name) is None:
+            if self._row("SELECT 1 FROM pictures WHERE hash = ?", name) is None:
                 self._make_room(size)
                 self._database.execute("INSERT INTO pictures VALUES (?, ?, ?, 0)", (name, cached.content, size))
                 self.bytes += size
@@ -69,7 +69,7 @@ class PictureCache:
 
     def _make_room(self, size: int) -> None:
         while self.bytes and self.bytes + size > self._most:
-            name, freed = self._one("SELECT hash, size FROM pictures ORDER BY used LIMIT 1") or ("", self.bytes)
+            name, freed = self._row("SELECT hash, size FROM pictures ORDER BY used LIMIT 1") or ("", self.bytes)
             self._database.execute("DELETE FROM urls WHERE hash = ?", (name,))
             self._database.execute("DELETE FROM pictures WHERE hash = ?", (name,))
             self.bytes -= freed
@@ -78,7 +78,7 @@ class PictureCache:
         self._used += 1
         self._database.execute("UPDATE pictures SET used = ? WHERE hash = ?", (self._used, name))
 
-    def _one(self, statement: str, *values: str) -> Any:
+    def _row(self, statement: str, *values: str) -> Any:
         return self._database.execute(statement, values).fetchone()
 
 

@@ -85,16 +85,16 @@ class _Features(torch.nn.Module):  # type: ignore[misc]
         config = network.config
         self.joint = hasattr(network, "get_image_features")
         sizes = ("projection_dim", "hidden_size") if self.joint else ("hidden_size",)
-        found = (
+        widths = (
             getattr(part, name, 0) for name in sizes for part in (config, getattr(config, "vision_config", config))
         )
-        self.size = next(int(each) for each in found if each)
+        self.size = next(int(each) for each in widths if each)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """In the common space where there is one, else the state of the first token."""
         if self.joint:
-            found = self.network.get_image_features(pixel_values=inputs)
-            return found if isinstance(found, torch.Tensor) else found.pooler_output
+            features = self.network.get_image_features(pixel_values=inputs)
+            return features if isinstance(features, torch.Tensor) else features.pooler_output
         outputs = self.network(pixel_values=inputs)
         return outputs.last_hidden_state[:, 0]
 

@@ -76,10 +76,10 @@ class PictureParts:
     def step(self, most: int) -> list[CatalogEmbedding]:
         """Encode pictures that came, at most `most`; the records to publish, of items whose text has a vector."""
         came = self.lane.fetched(most)
-        new = [one for one in came if not self._has(one)]
-        for one in came:
-            if self._has(one):
-                self.lane.done(one.item, encoded=False)
+        new = [fetched for fetched in came if not self._has(fetched)]
+        for fetched in came:
+            if self._has(fetched):
+                self.lane.done(fetched.item, encoded=False)
         return self._encode(new) if new else []
 
     def _has(self, came: Fetched) -> bool:
@@ -89,16 +89,16 @@ class PictureParts:
         )  # fmt: skip
 
     def _encode(self, came: Sequence[Fetched]) -> list[CatalogEmbedding]:
-        result = self._encoder.encode([one.picture.content for one in came])
+        result = self._encoder.encode([fetched.picture.content for fetched in came])
         model, records = self._encoder.model, []
-        for row, one in enumerate(came):
+        for row, fetched in enumerate(came):
             if row in result.failed:
-                self.lane.refuse(one.item, result.failed[row])
+                self.lane.refuse(fetched.item, result.failed[row])
                 continue
-            of = model.name, model.revision, one.picture.content_hash, place_hash(one.image)
-            self._pictures[one.item] = picture_embedding(*of, result.vectors[row])
-            self.lane.done(one.item, encoded=True)
-            records.append(self.record(one.item))
+            of = model.name, model.revision, fetched.picture.content_hash, place_hash(fetched.image)
+            self._pictures[fetched.item] = picture_embedding(*of, result.vectors[row])
+            self.lane.done(fetched.item, encoded=True)
+            records.append(self.record(fetched.item))
         return [record for record in records if record is not None]
 
     def record(self, item: str) -> CatalogEmbedding | None:

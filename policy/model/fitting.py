@@ -241,10 +241,10 @@ def _table(described: Described) -> _Table:
     groups = [LABEL if "=" in name else QUANTITY for name in features.names]
     values, directions = [features.values], dict[int, Floats]()
     for group, vectors in ((TEXT, described.vectors), (PICTURE, described.pictures)):
-        if vectors is not None and (found := directions_of(vectors)).size:
-            directions[group] = found
-            values.append(vectors @ found)
-            groups += [group] * found.shape[1]
+        if vectors is not None and (axes := directions_of(vectors)).size:
+            directions[group] = axes
+            values.append(vectors @ axes)
+            groups += [group] * axes.shape[1]
     return _Table(np.concatenate(values, axis=1), np.array(groups, dtype=np.intp), directions)
 
 

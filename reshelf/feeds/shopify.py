@@ -179,7 +179,7 @@ def _image(content: Mapping[str, Any]) -> str:
     listed = content.get("images")
     several = listed if isinstance(listed, list) else list(_nodes(listed))
     featured = [content.get("featuredImage"), _at(content, "featuredMedia", "preview", "image"), content.get("image")]
-    urls = (one.get(name) for one in (*featured, *several) if isinstance(one, dict) for name in ("url", "src"))
+    urls = (image.get(name) for image in (*featured, *several) if isinstance(image, dict) for name in ("url", "src"))
     return next((str(url) for url in urls if url), "")
 
 

@@ -67,16 +67,14 @@ def _slates_too_near(codes: Codes, distance: int) -> int:
 
 def _bind(rule: declared.Spacing, page: PageContext) -> Iterator[Spacing]:
     effect = f"kept {rule.distance} apart by {rule.name}"
-    if rule.by == declared.LIKENESS:
-        codes = page.arms.alike(page.pictures, rule.similarity)
-    else:
-        codes = page.arms.codes(rule.by)
+    arms = page.arms
+    codes = arms.alike(page.pictures, rule.similarity) if rule.by == "likeness" else arms.codes(rule.by)
     yield Spacing(label(rule), effect, codes, rule.distance)
 
 
 def spaces_by_likeness(page: PageRules) -> bool:
     """Whether a page has such a rule that asks what pictures are alike."""
-    return any(isinstance(rule, declared.Spacing) and rule.by == declared.LIKENESS for rule in page.rules)
+    return any(isinstance(rule, declared.Spacing) and rule.by == "likeness" for rule in page.rules)
 
 
 def _problems(rule: declared.Spacing, page: PageRules) -> Iterator[Problem]:

@@ -28,19 +28,18 @@ def likeness(front: Front, similarity: float) -> None:
 
     Example: reshelf likeness --similarity 0.9
     """
-    from reshelf.inspect.search.likeness import likeness as found_in
+    from reshelf.inspect.search.likeness import likeness as read_likeness
     from reshelf.inspect.search.likeness import listing
 
-    found = found_in(front.settings, similarity, time.time_ns() // 1_000_000)
+    alike_items = read_likeness(front.settings, similarity, time.time_ns() // 1_000_000)
     if front.json:
-        groups = [group._asdict() for group in found.groups]
-        click.echo(json.dumps(found._asdict() | {"groups": groups}, ensure_ascii=False))
+        groups = [group._asdict() for group in alike_items.groups]
+        click.echo(json.dumps(alike_items._asdict() | {"groups": groups}, ensure_ascii=False))
         return
     from reshelf.terminal.tables import show
 
-    if found.groups:
-        show(listing(found))
-    alike = sum(len(group.items) for group in found.groups)
-    click.echo(
-        f"{alike:,} of {found.items:,} items are like another; {found.pictures:,} have a vector of their picture."
-    )
+    if alike_items.groups:
+        show(listing(alike_items))
+    alike = sum(len(group.items) for group in alike_items.groups)
+    of_all = f"{alike:,} of {alike_items.items:,} items are like another"
+    click.echo(f"{of_all}; {alike_items.pictures:,} have a vector of their picture.")

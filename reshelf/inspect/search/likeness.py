@@ -39,8 +39,8 @@ def likeness(settings: Settings, similarity: float, now_ms: int) -> Likeness:
     catalog = read_texts(settings.kafka)
     names = [name for name, item in sorted(catalog.items.items()) if available(item, now_ms)]
     vectors, has = catalog.pictures.matrix(names, catalog.pictures.generation)
-    found = groups_of([catalog.items[name] for name in names], vectors, has, similarity)
-    titled = [group._replace(titles=[catalog.texts[name].title for name in group.items]) for group in found]
+    groups = groups_of([catalog.items[name] for name in names], vectors, has, similarity)
+    titled = [group._replace(titles=[catalog.texts[name].title for name in group.items]) for group in groups]
     return Likeness(titled, len(names), int(has.sum()))
 
 
@@ -64,7 +64,7 @@ def _smallest_cosine(vectors: Vectors) -> float | None:
     return round(float((of_one @ of_one.T).min()), 4)
 
 
-def listing(found: Likeness) -> Table:
+def listing(content: Likeness) -> Table:
     """Groups, one a line."""
     rows = [
         (
@@ -74,6 +74,6 @@ def listing(found: Likeness) -> Table:
             ", ".join(group.items),
             group.titles[0],
         )
-        for group in found.groups
+        for group in content.groups
     ]
     return table(("items", "family", "similarity", "names", "title of the first"), rows, spare=3)
