@@ -1,7 +1,7 @@
 """How fast the edge, the console and a renderer answer.
 
 - `browser`: debian's Chromium, driven by Playwright
-- `console`: what the console's Arms page takes of a processor while events flow: in the browser,
+- `console`: what the console's page Items takes of a processor while events flow: in the browser,
   and in the console
 - `edge`: layouts a second over HTTP: the edge compared with a bare route of Starlette, by turns on the
   same core

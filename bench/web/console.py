@@ -1,4 +1,4 @@
-"""What the console's Arms page takes of a processor while events flow: in the browser, and in the console.
+"""What the console's page Items takes of a processor while events flow: in the browser, and in the console.
 
 A learner takes a steady stream in, so that counts change all the time, and a real browser
 shows the page.  Chromium says itself how long its processes and its main thread ran.

@@ -16,7 +16,7 @@ from tests.all_tests import if_all
 @if_all
 def test_the_page_asks_twice_a_second_and_its_cost_is_told() -> None:
     if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: what the Arms page costs is not measured")
+        pytest.skip("Chromium is not installed: what the page Items costs is not measured")
     command = [sys.executable, "-m", "reshelf", "bench", "console", "--broker", "embedded", "--json"]
     small = ["--arms", "60", "--rate", "200", "--seconds", "2", "--rounds", "1"]
     done = subprocess.run([*command, *small], capture_output=True, text=True, timeout=300, check=False)

@@ -193,3 +193,55 @@ def test_what_is_old_says_its_age_and_dims(tab: Any) -> None:
     answers["shop"] = SHOP
     tab.clock.run_for(3_000)
     tab.locator("main:not(.aged)").wait_for()
+
+
+CHANGE = {"per_page_view": {"mean": -0.02, "low": -0.03, "high": -0.01}, "per_day": None}
+BEFORE = {"per_page_view": {"mean": 0.3, "low": 0.2, "high": 0.4}, "per_day": None}
+PREVIEW: dict[str, Any] = {
+    "page": "home", "version": 1, "at": 1, "currency": "EUR", "level": 0.95, "page_views_per_day": 10_000.0,
+    "before": {"clicks": BEFORE, "orders": None, "revenue": None},
+    "change": {"clicks": CHANGE, "orders": None, "revenue": None},
+    "rules": {"Iron pot": {"clicks": CHANGE, "orders": None, "revenue": None}},
+    "segments": {"cooks": {"share": 1.0, "relaxed": ["pin old: not in 3 of 16 slates"]}}, "segments_left_out": 0,
+    "sides": {"segment": "cooks", "now": {"slots": SHOP["slots"]}, "after": {"slots": SHOP["slots"][::-1]}},
+    "moved": {"cooks": [CARD | {"item": "i2", "looks": 0.4}]},
+}  # fmt: skip
+
+
+def test_a_card_is_dragged_priced_published_and_taken_back(tab: Any) -> None:
+    pin = {"kind": "pin", "name": "Iron pot", "item": "i2", "slot": "s0", "segments": [], "starts_at": 0}
+    pin |= {"ends_at": 4_102_444_800_000}
+    page = RULES | {"titles": {}, "shelves": {}, "segments": ["cooks"], "time_zone": "UTC"}
+    answers: dict[str, Any] = {
+        "shop": SHOP, "rules": page, "rules/preview": PREVIEW, "rules/roll-back": {"published": [{"version": 3}]},
+        "rules/draft": {"text": "x", "wrong": [], "changes": [], "warnings": [], "rules": [pin], "titles": {}},
+        "rules/publish": {"published": [{"version": 2}]},
+    }  # fmt: skip
+    opened(tab, "#shop?page=home&segment=cooks", answers)
+    tab.locator(".card").nth(2).wait_for()
+    start, end = (tab.locator(".card").nth(at).bounding_box() for at in (2, 0))
+    tab.mouse.move(start["x"] + 40, start["y"] + 60)
+    tab.mouse.down()
+    tab.mouse.move(end["x"] + 50, end["y"] + 70, steps=4)
+    tab.mouse.up()
+    tab.get_by_text("1 change, not published").wait_for()
+    tab.get_by_text("Iron pot is pinned in s0").wait_for()
+    assert tab.locator(".card").first.locator(".tag.drafted").inner_text() == "pinned, not published"
+    tab.locator(".card .more").first.focus()
+    tab.keyboard.press("Alt+ArrowRight")
+    tab.get_by_text("2 changes, not published").wait_for()
+    assert tab.evaluate("document.activeElement.className") == "more"
+    tab.get_by_role("button", name="Undo last").click()
+    tab.get_by_role("button", name="Preview and publish").click()
+    tab.get_by_text("Expected to cost about 200 clicks a day (between 100 and 300).").wait_for()
+    tab.get_by_text("cooks: pin old: not in 3 of 16 slates").wait_for()
+    tab.get_by_label("Your name").fill("mira")
+    tab.get_by_label("Why", exact=True).fill("shoe week")
+    answers["rules"] = page | {"version": 2}
+    tab.get_by_role("button", name="Publish", exact=True).click()
+    tab.get_by_text("Published as version 2.").wait_for()
+    tab.get_by_text("being composed").wait_for()
+    answers["shop"] = SHOP | {"rules_version": 2}
+    tab.get_by_text("composed and on the topic after").wait_for()
+    tab.get_by_role("button", name="Undo", exact=True).click()
+    tab.get_by_text("Published as version 3.").wait_for()

@@ -1,4 +1,4 @@
-"""`reshelf bench console`: what the Arms page takes of a processor."""
+"""`reshelf bench console`: what the page Items takes of a processor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
 @rounds
 @click.pass_obj
 def console(front: Front, arms: int, rate: int, seconds: float, rounds: int) -> None:
-    """Measure how much of a processor the console's Arms page takes while events flow.
+    """Measure how much of a processor the console's page Items takes while events flow.
 
     A real browser shows the page, which asks for new counts twice a second, while a learner
     takes in events.  The figures are percent of one core: for the whole browser, for the

@@ -37,12 +37,13 @@ export function verdict(content) {
   const name = content.change.revenue ? "revenue" : "clicks",
     { mean, low, high } = content.change[name].per_page_view,
     times = scale(content),
-    said = (value) => `${figure(name, Math.abs(value * times), content)}${name === "clicks" ? " clicks" : ""}`;
+    bare = (value) => figure(name, Math.abs(value * times), content),
+    said = (value) => `${bare(value)}${name === "clicks" ? " clicks" : ""}`;
   if (!low && !high) return ["It changes nothing that is expected.", ""];
   if (high < 0)
-    return [`Expected to cost about ${said(mean)} ${per(content)} (between ${said(high)} and ${said(low)}).`, "bad"];
+    return [`Expected to cost about ${said(mean)} ${per(content)} (between ${bare(high)} and ${bare(low)}).`, "bad"];
   if (low > 0)
-    return [`Expected to earn about ${said(mean)} ${per(content)} (between ${said(low)} and ${said(high)}).`, "good"];
+    return [`Expected to earn about ${said(mean)} ${per(content)} (between ${bare(low)} and ${bare(high)}).`, "good"];
   return [
     `It is not known whether it costs or earns: between a loss of ${said(low)} and a gain of ${said(high)} ${per(content)}.`,
     "",

@@ -65,7 +65,8 @@ export function rearrange(root, boxes, grip, drop) {
   root.addEventListener("keydown", (event) => {
     const all = boxes(),
       at = all.findIndex((box) => box.contains(event.target));
-    if (!event.altKey || at < 0) return;
+    // What has a head is moved by its head: keys within it may be meant for what it holds.
+    if (!event.altKey || at < 0 || event.target.closest(".grip") !== all[at].querySelector(".grip")) return;
     const here = all[at].getBoundingClientRect(),
       middle = here.left + here.width / 2;
     const beside = (step) => {

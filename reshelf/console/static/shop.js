@@ -21,7 +21,12 @@ function move(grid, last, cards, rows, now, menu) {
   grid.replaceChildren(
     ...(rows.length ? rows.map((row) => shelfOf(row, places.splice(0, row.slots.length), now, menu)) : places),
   );
-  if (focused?.isConnected) focused.focus({ preventScroll: true });
+  const same = (one) =>
+    one.className === focused.className && one.href === focused.href && one.ariaLabel === focused.ariaLabel;
+  if (focused)
+    (focused.isConnected ? focused : [...grid.querySelectorAll("a, button")].find(same))?.focus({
+      preventScroll: true,
+    });
   if (still.matches || !before.size) return;
   for (const { made } of cards) {
     const from = before.get(made),

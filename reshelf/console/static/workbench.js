@@ -108,7 +108,7 @@ export function workbench(now, paint) {
     async learn() {
       if (!now.page) return;
       try {
-        rules = (await ask("rules", { page: now.page })).content;
+        rules = (await ask("rules", { page: now.page, brief: 1 })).content;
         await look();
       } catch (error) {
         told(element("p", "notice bad", error.message));
