@@ -491,7 +491,11 @@ export interface Cap {
   most: number;
 }
 
-/** Arms of one brand or category are at least `distance` positions apart; 2: not next to each other. */
+/**
+ * Arms of one brand or category, or that are alike, are `distance` positions apart; 2: not next to each other.
+ *
+ * By likeness, arms of one family are alike, and arms whose pictures have a cosine of at least `similarity`.
+ */
 export interface Spacing {
   kind: "spacing";
   /** Unique on the page. */
@@ -501,8 +505,9 @@ export interface Spacing {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
-  by: "brand" | "category";
+  by: "brand" | "category" | "likeness";
   distance: number;
+  similarity?: number;
 }
 
 /** One of these arms is in at least the share `least` of slates; each of them in at most the share `most`. */
