@@ -67,10 +67,10 @@ def in_words(moment: Moment) -> str:
 
 
 def _of_slots(item: str, layouts: Iterable[Layout]) -> Iterator[Moment]:
-    before: Mapping[str, float] | None = None
+    before: Mapping[str, float] = {}
     for layout in layouts:
         slots = slots_of(item, layout)
-        if before is None or _differ(before, slots):
+        if _differ(before, slots):
             yield Moment(layout.produced_at, layout.version, slots=slots)
             before = slots
 

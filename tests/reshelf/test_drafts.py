@@ -105,7 +105,7 @@ def test_a_draft_that_cannot_be_kept_is_refused_before_anything_is_read(change: 
 
 def test_the_console_keeps_drafts_and_publishes_nothing_alone_where_two_are_needed(kafka: KafkaSettings) -> None:
     settings = Settings(kafka=kafka).changed(publishing={"two_people": True})
-    catalog = SimpleNamespace(rules=newest(kafka), items={})
+    catalog = SimpleNamespace(rules=newest(kafka), items={}, texts={})
     view = cast(LiveView, SimpleNamespace(settings=settings, catalog=catalog))
     body = {"page": "home", "text": TEXT, "version": 1, "author": "Ann", "reason": "it begins"}
     with pytest.raises(BadSettings, match="nobody publishes alone"):
@@ -149,7 +149,7 @@ def test_two_people_publish_by_commands_with_their_tokens(
     monkeypatch.setenv(variable("publishing.people"), str(people))
     assert reshelf("Ann", "apply", str(file))[0] == 2
     for name, said in (("", "no publishing.token is set"), ("Tom", "Tom has: approve, look")):
-        assert reshelf(name, *save) == (2, f"error: this needs the role edit; {said}\n")
+        assert reshelf(name, *save) == (2, f"reshelf: this needs the role edit; {said}\n")
     assert "--author: people are named" in reshelf("Ann", *save, "--author", "Tom")[1]
     assert reshelf("Ann", *save) == (0, "week (home), revision 1, Ann, waits for approval: it begins\n")
     assert reshelf("", "draft", "show", "week") == (0, TEXT)

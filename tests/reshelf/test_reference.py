@@ -69,7 +69,7 @@ def completed(line: str) -> list[str]:
 
 def test_the_tab_key_completes_commands_options_and_values() -> None:
     assert completed("reshelf st") == ["state"]
-    assert completed("reshelf rules r") == ["rollback"]
+    assert completed("reshelf rules ro") == ["rollback"]
     assert "--topic" in completed("reshelf publish --")
     assert completed("reshelf publish f --topic events-c") == ["events-clicks", "events-conversions", "events-credits"]
     assert completed("reshelf worker le") == ["learner"]

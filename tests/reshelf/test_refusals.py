@@ -37,6 +37,8 @@ RUNNING = "happens while it runs, or to a request"
 ELSEWHERE = "of commands that start no worker"
 REFUSALS = {
     "encoders.model": SAID,
+    "reshelf.console.views.drafts": RUNNING,
+    "reshelf.console.views.planning.saved_drafts": RUNNING,
     "reshelf.console.views.rules": RUNNING,
     "reshelf.console.web": "a port in use: by the console itself, where it runs",
     "reshelf.edge.run": "a port in use: by the edge itself, where it runs",

@@ -36,10 +36,10 @@ def version(number: int, *rules: Rule) -> PageRules:
 
 
 def test_a_rule_is_in_force_since_it_last_came_as_it_is() -> None:
-    other = Pin(name="week", item="i2", slot="top")
-    history = [version(1, PIN), version(2), version(3, other, PIN), version(4, PIN)]
+    changed, second = Pin(name="week", item="i2", slot="top"), Pin(name="second", item="i2", slot="left")
+    history = [version(1, PIN), version(2), version(3, second, PIN), version(4, PIN)]
     assert in_force_since(PIN, history) == T0 + 3 * HOUR
-    assert in_force_since(other, history[:3]) == T0 + 3 * HOUR
+    assert in_force_since(changed, [version(1, PIN), version(2, changed), version(3, changed)]) == T0 + 2 * HOUR
     later = Pin(name="week", item="i1", slot="top", starts_at=T0 + 9 * HOUR)
     assert in_force_since(later, [version(1, later)]) == T0 + 9 * HOUR
 

@@ -43,7 +43,7 @@ def list_(front: Front) -> None:
 def show(front: Front, name: str) -> None:
     """Show the file of draft NAME, to check, preview or change it.
 
-    Example: reshelf rules draft show "shoe week" > home.yaml
+    Example: reshelf rules draft show "shoe week"
     """
     from reshelf.rules.drafts import draft_of
 

@@ -18,7 +18,7 @@ HOUR_MS = 3_600_000
 def calendar(front: Front, page: str | None, over: bool, csv: bool) -> None:
     """List campaigns: the rules that begin or end at a date, of now and to come.
 
-    Example: reshelf rules calendar --csv > campaigns.csv
+    Example: reshelf rules calendar --page home --csv
     """
     from reshelf.rules.calendar import campaigns
     from reshelf.rules.topic import newest, undeclared

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def console(front: Front, port: int | None) -> None:
     """Serve the console until it is stopped, and print its address.
 
-    It shows what is in the topics and in Redis, and writes nothing but rules.  It
-    listens on the loopback interface; any other console.host needs a console.token.
-    Where Kafka is away at its start it waits, as workers do.
+    It shows what is in the topics and in Redis, and writes nothing but rules, drafts of them, and marks of notices
+    that it sent.  It listens on the loopback interface; any other console.host needs a console.token or people with
+    tokens (publishing.people).  Where Kafka is away at its start it waits, as workers do.
 
     Example: reshelf console --port 8765
     """
