@@ -64,8 +64,8 @@ ALONE = (PAGE, PICTURES, TASTES)
     multiple=True,
     show_default=True,
     help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
-    "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each of "
-    "them stands alone.",
+    "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each "
+    "of them stands alone.",
 )
 @click.option(
     "--visitors",
