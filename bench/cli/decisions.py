@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.options import taste_options
 from reshelf.cli.front import AT_LEAST_ONE, Front
 from streams.page_settings import LayoutSettings
 
 if TYPE_CHECKING:
+    from bench.decisions.report import Contest
     from policy.simulation.shop import Shape
 
 PEERS = {
@@ -67,25 +69,7 @@ ALONE = (PAGE, PICTURES, TASTES)
     "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each "
     "of them stands alone.",
 )
-@click.option(
-    "--visitors",
-    type=click.IntRange(min=2_000),
-    default=5_000,
-    show_default=True,
-    help="How many visitors --shop tastes has.",
-)
-@click.option(
-    "--elsewhere",
-    type=click.IntRange(0, 10),
-    help="How many items a visitor of --shop tastes looks at elsewhere for each page view.  [default: 1]",
-)
-@click.option(
-    "--world",
-    "worlds",
-    type=click.Choice(["strong", "weak", "continuous", "none", "drift", "new_items", "shared_devices", "robots"]),
-    multiple=True,
-    help="In which worlds of --shop tastes; may be given more than once.  [default: all]",
-)
+@taste_options
 @click.option(
     "--peers",
     type=click.Choice([*PEERS, "all", "none"]),
@@ -194,10 +178,8 @@ def decisions(
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
-    from bench.decisions import tastes
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
-    from bench.decisions.tables import text_of
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
@@ -213,8 +195,7 @@ def decisions(
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     if TASTES in shops:
-        content = tastes.compare(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
-        front.answer(content, tastes.text_of(content))
+        _compare_tastes(front, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds)
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -233,9 +214,31 @@ def decisions(
         setup=Setup(choice=PolicyChoice(exploration=exploration)),
         say=_say,
     )
+    _hold(front, contest)
+
+
+def _hold(front: Front, contest: Contest) -> None:
+    from bench.decisions.tables import text_of
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         content = contest.hold()
+    front.answer(content, text_of(content))
+
+
+def _compare_tastes(
+    front: Front,
+    views: list[int],
+    seeds: int,
+    processes: int,
+    exploration: float,
+    visitors: int,
+    elsewhere: int | None,
+    worlds: tuple[str, ...],
+) -> None:
+    from bench.decisions.tastes import compare, text_of
+
+    content = compare(views, seeds, processes, exploration, visitors, elsewhere, worlds, _say)
     front.answer(content, text_of(content))
 
 
