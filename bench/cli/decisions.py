@@ -178,6 +178,7 @@ def decisions(
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
+    from bench.decisions import tastes
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
     from policy.simulation.learned import Setup
@@ -195,7 +196,8 @@ def decisions(
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     if TASTES in shops:
-        _compare_tastes(front, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds)
+        content = tastes.compare(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+        front.answer(content, tastes.text_of(content))
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -223,22 +225,6 @@ def _hold(front: Front, contest: Contest) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         content = contest.hold()
-    front.answer(content, text_of(content))
-
-
-def _compare_tastes(
-    front: Front,
-    views: list[int],
-    seeds: int,
-    processes: int,
-    exploration: float,
-    visitors: int,
-    elsewhere: int | None,
-    worlds: tuple[str, ...],
-) -> None:
-    from bench.decisions.tastes import compare, text_of
-
-    content = compare(views, seeds, processes, exploration, visitors, elsewhere, worlds, _say)
     front.answer(content, text_of(content))
 
 
