@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.decisions.participants import PEERS, is_installed, participants
+from bench.options import taste_options
 from reshelf.cli.front import AT_LEAST_ONE, Front
 from streams.page_settings import LayoutSettings
 
@@ -57,25 +58,7 @@ ALONE = (PAGE, PICTURES, TASTES)
     "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each "
     "of them stands alone.",
 )
-@click.option(
-    "--visitors",
-    type=click.IntRange(min=2_000),
-    default=5_000,
-    show_default=True,
-    help="How many visitors --shop tastes has.",
-)
-@click.option(
-    "--elsewhere",
-    type=click.IntRange(0, 10),
-    help="How many items a visitor of --shop tastes looks at elsewhere for each page view.  [default: 1]",
-)
-@click.option(
-    "--world",
-    "worlds",
-    type=click.Choice(["strong", "weak", "continuous", "none", "drift", "new_items", "shared_devices", "robots"]),
-    multiple=True,
-    help="In which worlds of --shop tastes; may be given more than once.  [default: all]",
-)
+@taste_options
 @click.option(
     "--peers",
     type=click.Choice([*PEERS, "all", "none"]),

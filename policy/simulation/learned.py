@@ -198,16 +198,19 @@ class Learned:
         return examination(self.slots, self.parameters.examination if self.parameters else {})
 
     def _fit(self, counts: Floats, now_ms: int) -> None:
-        """As the fitter does it: from all items that were ever shown."""
+        """As the fitter does it: from all items that were ever shown, and segments that came."""
         grown = self._seen - self._visits_at
         if self.setup.visits and grown >= SAMPLE_GROWTH * min(self._seen, SAMPLE):
             self._fit_visits()
         counts = self._lowered(counts)
-        active = np.flatnonzero(counts[0].any(axis=(0, 2)))
+        active, present = (np.flatnonzero(counts[0].any(axis=axes)) for axes in ((0, 2), (1, 2)))
         features, scales = describe([self._catalog[row] for row in active.tolist()], now_ms)
         vectors = self._vectors[active] if self.setup.text else None
         table = PageCounts(
-            self.segments, [self._catalog[row].item for row in active.tolist()], self.slots, *counts[:, :, active]
+            [self.segments[at] for at in present.tolist()],
+            [self._catalog[row].item for row in active.tolist()],
+            self.slots,
+            *counts[:, present][:, :, active],
         )
         pictures = self._pictures[active] if self.setup.pictures and self._pictures is not None else None
         described = Described(
