@@ -25,8 +25,8 @@ from schemas.topic import Topic
 from schemas.topics import LAYOUTS
 from streams.cancellation import cancel_all
 from streams.catalog.follower import Follower
-from streams.catalog.page import Key
-from streams.catalog.view import Changes, TextCatalog
+from streams.catalog.page import Changes, Key
+from streams.catalog.view import TextCatalog
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record

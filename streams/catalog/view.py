@@ -8,7 +8,7 @@ records in any cut give the same contents.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -41,7 +41,7 @@ from streams.catalog.labels import ItemsByLabel, PagesByLabel
 from streams.catalog.layouts.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
 from streams.catalog.layouts.lives import Lives
 from streams.catalog.layouts.whole_page import WholePageLayouts
-from streams.catalog.page import Key, Page
+from streams.catalog.page import Changes, Key, Page
 from streams.catalog.ranking import Columns
 from streams.catalog.segments.model_view import SegmentModelView
 from streams.fold.deltas import WHOLE_PAGE
@@ -57,24 +57,6 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 _decode_version = decoder(_Version)
-
-
-@dataclass(slots=True)
-class Changes:
-    """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
-
-    `lives` are those that end before what was known of them, `invalid` holds why records were skipped.
-    `wholes` are pages whose segments take something else from the layout of `*` now.
-    """
-
-    pages: set[str] = field(default_factory=set)
-    wholes: set[str] = field(default_factory=set)
-    keys: set[Key] = field(default_factory=set)
-    lives: set[str] = field(default_factory=set)
-    invalid: list[BadRecord] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.pages or self.wholes or self.keys or self.lives)
 
 
 class CatalogView:

@@ -24,7 +24,8 @@ from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY
 from streams.catalog.candidates import CandidateIndex
 from streams.catalog.follower import HOLD_S, Follower
 from streams.catalog.labels import ItemsByLabel
-from streams.catalog.view import CatalogView, Changes, TextCatalog
+from streams.catalog.page import Changes
+from streams.catalog.view import CatalogView, TextCatalog
 from streams.kafka.records import Record
 from streams.settings import KafkaSettings
 from tests.streams.layout_inputs import Logged, Topics, item
