@@ -25,9 +25,8 @@ from schemas.topic import Topic
 from schemas.topics import LAYOUTS
 from streams.cancellation import cancel_all
 from streams.catalog.follower import Follower
-from streams.catalog.page import Key
+from streams.catalog.page import Changes, Key
 from streams.catalog.snapshot import TextCatalog
-from streams.catalog.view import Changes
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record

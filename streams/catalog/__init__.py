@@ -8,7 +8,7 @@
 - `items`: items as workers keep them: what layouts need, and no texts
 - `labels`: which items have a label, and which pages an item with it may be on
 - `layouts`: what is known of published layouts, and until when they are good
-- `page`: what layouts of a page are made from, beside the counts
+- `page`: what layouts of a page are made from, beside the counts, and what changed of it
 - `ranking`: what is expected of the items that fit a page which more fit than it may have
 - `sales`: what followed clicks: orders, signals and returns, by candidate
 - `segments`: learned segments, as their topic has them

@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from schemas.errors import StateAttention, Transient
 from schemas.topic import Topic
 from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS, SEGMENTS
-from streams.catalog.view import READ_TOPICS, CatalogView, Changes
+from streams.catalog.page import Changes
+from streams.catalog.view import READ_TOPICS, CatalogView
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import aiokafka_consumer_config, stop_consumer
 from streams.kafka.parsed import fetched, hand_on_parsed

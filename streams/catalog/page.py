@@ -1,4 +1,4 @@
-"""What layouts of a page are made from, beside the counts."""
+"""What layouts of a page are made from, beside the counts, and what changed of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from policy.pages.published import SegmentShelves
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.likeness import PicturesOf, no_pictures
 from policy.rules.matching import Arms
+from schemas.errors import BadRecord
 from schemas.messages.pages import WHOLE_TEMPLATE, PageRules
 from schemas.messages.parameters import PolicyParameters, ShelvesFit
 from streams.catalog.candidates import CandidateSet
@@ -77,3 +78,21 @@ class Key(NamedTuple):
 
     page: str
     segment: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
+
+    `lives` are those that end before what was known of them, `invalid` holds why records were skipped.
+    `wholes` are pages whose segments take something else from the layout of `*` now.
+    """
+
+    pages: set[str] = field(default_factory=set)
+    wholes: set[str] = field(default_factory=set)
+    keys: set[Key] = field(default_factory=set)
+    lives: set[str] = field(default_factory=set)
+    invalid: list[BadRecord] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.pages or self.wholes or self.keys or self.lives)

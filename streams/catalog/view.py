@@ -8,7 +8,6 @@ records in any cut give the same contents.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -43,7 +42,7 @@ from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.layouts.lives import Lives
 from streams.catalog.layouts.published import PublishedLayouts
 from streams.catalog.layouts.whole_page import WholePageLayouts
-from streams.catalog.page import Key, Page
+from streams.catalog.page import Changes, Key, Page
 from streams.catalog.ranking import Columns
 from streams.catalog.segments.model_view import SegmentModelView
 from streams.fold.deltas import WHOLE_PAGE
@@ -52,24 +51,6 @@ from streams.kafka.records import Record, TopicPartition
 SCORED_AT_A_TIME = 4_096
 """Items whose vectors are unpacked together: for all of a large category they would take a gigabyte."""
 READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, LAYOUTS)
-
-
-@dataclass(slots=True)
-class Changes:
-    """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
-
-    `lives` are those that end before what was known of them, `invalid` holds why records were skipped.
-    `wholes` are pages whose segments take something else from the layout of `*` now.
-    """
-
-    pages: set[str] = field(default_factory=set)
-    wholes: set[str] = field(default_factory=set)
-    keys: set[Key] = field(default_factory=set)
-    lives: set[str] = field(default_factory=set)
-    invalid: list[BadRecord] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.pages or self.wholes or self.keys or self.lives)
 
 
 class CatalogView:

@@ -18,8 +18,8 @@ from policy.experiments.health import Health
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
 from streams.catalog.layouts.latest_layout import LatestLayout
-from streams.catalog.page import Key
-from streams.catalog.view import CatalogView, Changes
+from streams.catalog.page import Changes, Key
+from streams.catalog.view import CatalogView
 from streams.layouts.branches import has_whole_branches
 from streams.layouts.segments.borrowing import without_segments
 from streams.layouts.segments.trial import loss_by_segments

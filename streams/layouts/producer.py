@@ -19,8 +19,8 @@ from schemas.errors import BadRecord, Transient
 from schemas.messages.layouts import Layout, LayoutRequest
 from schemas.topics import LAYOUT_REQUESTS
 from streams.catalog.layouts.latest_layout import latest_layout_of
-from streams.catalog.page import Key
-from streams.catalog.view import CatalogView, Changes
+from streams.catalog.page import Changes, Key
+from streams.catalog.view import CatalogView
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.evidence import Evidence

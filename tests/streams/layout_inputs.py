@@ -12,7 +12,8 @@ import numpy as np
 
 from schemas.messages.catalog import CatalogItem
 from schemas.topic import Topic
-from streams.catalog.view import CatalogView, Changes
+from streams.catalog.page import Changes
+from streams.catalog.view import CatalogView
 from streams.fold.deltas import TableKey, Traffic
 from streams.state.arrays.packed import NameList
 from streams.state.arrays.packing import packed_table

@@ -20,8 +20,7 @@ from schemas.topic import Topic
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.items import compact
 from streams.catalog.layouts.latest_layout import latest_layout_of
-from streams.catalog.page import Key
-from streams.catalog.view import Changes
+from streams.catalog.page import Changes, Key
 from tests.streams.layout_inputs import Topics, item
 
 ITEMS = [f"i{number}" for number in range(6)]

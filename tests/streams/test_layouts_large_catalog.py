@@ -25,8 +25,9 @@ from streams.catalog.candidates import CandidateIndex
 from streams.catalog.embeddings import filled
 from streams.catalog.follower import HOLD_S, Follower
 from streams.catalog.labels import ItemsByLabel
+from streams.catalog.page import Changes
 from streams.catalog.snapshot import TextCatalog
-from streams.catalog.view import CatalogView, Changes
+from streams.catalog.view import CatalogView
 from streams.kafka.records import Record
 from streams.settings import KafkaSettings
 from tests.streams.layout_inputs import Logged, Topics, item
