@@ -115,7 +115,7 @@ def test_pictures_of_every_kind_become_pixels_on_white(mode: str) -> None:
     content, kind = io.BytesIO(), "JPEG" if mode == "CMYK" else "PNG"
     Image.new("RGBA", (40, 30), (255, 0, 0, 0)).convert(mode).save(content, kind)
     pixels = decoded(content.getvalue(), Frame(16, 16))
-    assert (pixels.shape, pixels.dtype) == ((16, 16, 3), np.uint8)
+    assert pixels.shape == (16, 16, 3) and pixels.dtype == np.dtype(np.uint8)
     if mode in ("RGBA", "LA"):
         assert (pixels == 255).all(), "what is clear is white"
 
