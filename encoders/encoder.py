@@ -45,7 +45,7 @@ class Encoder:
         on_cpu = model.device.type == "cpu"
         self._threads = ThreadPoolExecutor(_cores() if on_cpu else 1, "texts", _one_thread if on_cpu else None)
         self.batch_tokens = batch_tokens or BUDGET[model.device.type]
-        self._dimensions = int(model.network.config.hidden_size)
+        self._dimensions = model.size
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The vectors of `texts`."""

@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from encoders.attention import FILLED
 from encoders.int8 import in_int8
+from encoders.pictures.text_side import TextSide, has_text_side
 from schemas.errors import BadSettings
 
 Pooling = Literal["mean", "cls"]
@@ -57,6 +58,11 @@ class TextModel:
     device: torch.device
     dtype: torch.dtype
 
+    @property
+    def size(self) -> int:
+        """How many dimensions its vectors have."""
+        return int(self.network.size if isinstance(self.network, TextSide) else self.network.config.hidden_size)
+
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Vectors float32[B, D] for token ids and mask, int64[B, T] each, on the model's device."""
@@ -65,6 +71,8 @@ class TextModel:
 
     def pooled(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The same before normalisation, with gradients where they are needed."""
+        if isinstance(self.network, TextSide):
+            return self.network(ids, mask).float()
         states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         if self.recipe.pooling == "cls":
             return states[:, 0]
@@ -94,6 +102,8 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
         )
     except (OSError, ValueError) as error:
         raise BadSettings(f"encoder.model: expected a text encoder of transformers in {folder}, got: {error}") from None
+    if has_text_side(network):
+        network = TextSide(network)
     recipe = replace(recipe, longest=min(recipe.longest, _positions(network)))
     network, revision = _in_place(network.to(where).eval()), fingerprint(folder)
     if dtype == INT8:
@@ -124,6 +134,8 @@ def require_safetensors(folder: Path, setting: str = SETTING) -> None:
 
 def _positions(network: Any) -> int:
     """How many tokens have a position: models of RoBERTa's kind count from behind that of padding."""
+    if isinstance(network, TextSide):
+        return network.longest
     table = getattr(getattr(network, "embeddings", None), "position_embeddings", None)
     if not isinstance(table, torch.nn.Embedding):
         return LONGEST

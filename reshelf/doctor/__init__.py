@@ -6,6 +6,7 @@
 - `finding`: what an examination finds
 - `keys`: whether the records of compacted topics lie where their keys are written to
 - `names`: whether names, prices and times in catalog and events can be meant as they are
+- `pictures`: whether the pictures that items name may be had by these settings
 - `plan`: what a shop of a given size needs
 - `refusals`: what a worker, console or edge would refuse to start with
 - `segments`: whether learned segments are learned, and whether visitors are put into them

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from msgspec import Struct
 
 from reshelf.doctor.finding import Finding
+from reshelf.doctor.pictures import picture_findings
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.codec import decoder
@@ -50,6 +51,7 @@ def look_at_names(settings: Settings) -> Iterator[Finding]:
     yield from event_findings(items, declared, of_events)
     yield from currency_findings(items, settings.fold.currency)
     yield from day_findings(settings)
+    yield from picture_findings(items, settings.pictures)
 
 
 def name_findings(

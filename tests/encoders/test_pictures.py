@@ -20,6 +20,9 @@ from encoders.pictures.fetch import Limits, fetch
 from encoders.pictures.lane import RETRY_S, PictureLane, place_hash
 from encoders.pictures.refusal import Refused
 from encoders.pictures.source import FAILURES, REST_S, Picture, PictureSource
+from reshelf.doctor.pictures import picture_findings
+from reshelf.service_settings import PicturesSettings
+from schemas.messages.catalog import CatalogItem
 
 
 class Server(ThreadingHTTPServer):
@@ -257,6 +260,20 @@ def test_paths_stay_below_their_folder(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="path"):
         PictureSource(Limits(), None, cache, 60.0).get("a.png")
     cache.close()
+
+
+def test_the_doctor_says_which_pictures_are_not_looked_at() -> None:
+    images = {"a": "https://shop.example/a.png", "b": "https://other.example/b.png", "c": "c.png", "d": ""}
+    items = {name: CatalogItem(name, name, image=image) for name, image in images.items()}
+
+    def details(**settings: Any) -> list[str]:
+        return [finding.detail for finding in picture_findings(items, PicturesSettings(**settings))]
+
+    assert details() == ["3 items name a picture, and none is looked at"]
+    of_host, of_folder = details(hosts="shop.example")
+    assert of_host.endswith("expected one of pictures.hosts, got other.example")
+    assert of_folder.endswith("their picture is a path, and pictures.folder is empty")
+    assert details(hosts="shop.example, *.example", folder="pictures") == []
 
 
 class Now(ThreadPoolExecutor):

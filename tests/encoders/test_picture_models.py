@@ -1,0 +1,144 @@
+"""Picture models: the default one, and small random ones of transformers, against a plain use of each."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.encoders.conftest import NO_TORCH
+
+torch = pytest.importorskip("torch", reason=NO_TORCH)
+PIL = pytest.importorskip("PIL", reason=NO_TORCH)
+
+from PIL import Image  # noqa: E402
+from transformers import CLIPConfig, CLIPModel, Dinov2Config, Dinov2Model  # noqa: E402
+
+from bench.encoding.drawing import Look, picture  # noqa: E402
+from bench.encoding.images import plain  # noqa: E402
+from encoders.encoder import Encoder  # noqa: E402
+from encoders.model import TextModel, load, token_ids  # noqa: E402
+from encoders.pictures import efficientnet  # noqa: E402
+from encoders.pictures.decode import Frame, decoded  # noqa: E402
+from encoders.pictures.encoder import PictureEncoder  # noqa: E402
+from encoders.pictures.model import load_pictures  # noqa: E402
+from encoders.pictures.refusal import Refused  # noqa: E402
+from schemas.errors import BadSettings  # noqa: E402
+
+PREPROCESSING = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4], "size": {"shortest_edge": 32},
+                 "crop_size": {"height": 32, "width": 32}, "do_center_crop": True, "resample": 3}  # fmt: skip
+
+
+def pictures(count: int) -> list[bytes]:
+    rng = np.random.default_rng(2)
+    return [picture(Look(number % 5, number % 6, number % 4), rng, 300) for number in range(count)]
+
+
+def test_every_vector_is_that_of_a_plain_loop_and_looks_are_told_apart() -> None:
+    contents, model = pictures(7), load_pictures(device="cpu", dtype="float32")
+    result = PictureEncoder(model, batch=3).encode([*contents[:4], b"no picture", *contents[4:], contents[0]])
+    assert list(result.failed) == [4] and not result.vectors[4].any()
+    vectors = np.delete(result.vectors, 4, axis=0)
+    assert (vectors[:7] * plain(model, contents)).sum(axis=1).min() > 0.999
+    assert np.allclose(vectors[7], vectors[0], atol=1e-4)
+    assert (vectors[:7] @ vectors[:7].T)[np.triu_indices(7, 1)].max() < 0.97
+
+
+def test_weights_that_are_not_those_of_the_package_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    monkeypatch.setattr(efficientnet, "weights_path", lambda: tmp_path / "weights.pth")
+    with pytest.raises(BadSettings, match="SHA-256"):
+        load_pictures()
+
+
+def test_a_model_of_texts_and_pictures_puts_both_into_one_space(tmp_path: Path, model: TextModel) -> None:
+    torch.manual_seed(1)
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    words = {
+        "vocab_size": len(model.tokenizer),
+        "max_position_embeddings": 12,
+        "eos_token_id": model.tokenizer.sep_token_id,
+    }
+    clip = CLIPModel(CLIPConfig(
+        text_config=small | words, vision_config=small | {"image_size": 32, "patch_size": 8}, projection_dim=8
+    )).eval()  # fmt: skip
+    saved(clip, tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    texts, eyes = load(str(tmp_path), "cpu", "float32"), load_pictures(str(tmp_path), "cpu", "float32")
+    assert (texts.name, texts.revision, texts.size) == (eyes.name, eyes.revision, eyes.size)
+    said = ["a green shirt", "ball"]
+    ids = model.tokenizer(said, padding=True, return_tensors="pt")
+    ids.pop("token_type_ids", None)
+    with torch.inference_mode():
+        features = clip.get_text_features(**ids)
+        features = features if isinstance(features, torch.Tensor) else features.pooler_output
+    expected = torch.nn.functional.normalize(features).numpy()
+    assert np.allclose(Encoder(texts).encode(said).vectors, expected, atol=1e-5)
+    contents = pictures(3)
+    assert np.allclose(PictureEncoder(eyes).encode(contents).vectors, plain(eyes, contents), atol=5e-3)
+
+
+def test_a_model_of_pictures_alone_gives_its_first_token(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    dino = Dinov2Model(
+        Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8)
+    )
+    saved(dino.eval(), tmp_path)
+    eyes, content = load_pictures(str(tmp_path), "cpu", "float32"), pictures(1)[0]
+    pixels = (
+        torch.from_numpy(np.array(decoded(content, eyes.frame)))
+        .float()
+        .div(255)
+        .sub(torch.tensor(PREPROCESSING["image_mean"]))
+    )
+    inputs = pixels.div(torch.tensor(PREPROCESSING["image_std"])).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        expected = torch.nn.functional.normalize(dino(pixel_values=inputs).last_hidden_state[:, 0]).numpy()
+    assert eyes.size == 16
+    assert np.allclose(PictureEncoder(eyes).encode([content]).vectors, expected, atol=1e-4)
+    (tmp_path / "preprocessor_config.json").unlink()
+    with pytest.raises(BadSettings, match="image_mean"):
+        load_pictures(str(tmp_path), "cpu")
+
+
+def saved(network: Any, folder: Path) -> None:
+    network.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSING))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA", "CMYK"])
+def test_pictures_of_every_kind_become_pixels_on_white(mode: str) -> None:
+    content, kind = io.BytesIO(), "JPEG" if mode == "CMYK" else "PNG"
+    Image.new("RGBA", (40, 30), (255, 0, 0, 0)).convert(mode).save(content, kind)
+    pixels = decoded(content.getvalue(), Frame(16, 16))
+    assert pixels.shape == (16, 16, 3) and pixels.dtype == np.dtype(np.uint8)
+    if mode in ("RGBA", "LA"):
+        assert (pixels == 255).all(), "what is clear is white"
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encoders.pictures.decode.MOST_PIXELS", 100)
+    with pytest.raises(Refused, match="size"):
+        decoded(pictures(1)[0], Frame(16, 16))
+
+
+LONG = {
+    "Chinese": "防水儿童夹克配有可拆卸的帽子和反光条" * 40,
+    "Japanese": "子供用の防水ジャケットは取り外し可能なフード付きです" * 40,
+    "Arabic": "سترة مقاومة للماء للأطفال مع غطاء رأس قابل للإزالة " * 60,
+    "German": "Kinderregenschutzjackenkapuzenbefestigungsdruckknopf" * 40,
+}
+
+
+@pytest.mark.parametrize("language", LONG)
+def test_a_text_of_any_language_loses_its_end_and_nothing_else(language: str, model: TextModel) -> None:
+    (cut,) = token_ids(model, [LONG[language]])
+    whole = model.tokenizer(LONG[language])["input_ids"]
+    assert len(cut) <= model.recipe.longest
+    assert cut[:-1] == whole[: len(cut) - 1], "the last token ends the text"
+    result = Encoder(model).encode([LONG[language], LONG[language][:20]])
+    assert not result.failed and np.isfinite(result.vectors).all()
