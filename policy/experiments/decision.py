@@ -50,16 +50,16 @@ def decide(health: Health, paces: Mapping[str, Pace | None], share: float, count
         return Decision("invalid", "", None)
     if health.crossed:
         return Decision("stop", next(name for name in ORDER if name in health.crossed), None)
-    told = [name for name in ORDER if excludes_nothing(health.uplifts[name])]
-    if told:
-        return Decision("keep" if health.uplifts[told[0]].low > 0.0 else "stop", told[0], None)
+    decided = [name for name in ORDER if excludes_nothing(health.uplifts[name])]
+    if decided:
+        return Decision("keep" if health.uplifts[decided[0]].low > 0.0 else "stop", decided[0], None)
     seen = [name for name in ORDER if math.isfinite(health.uplifts[name].high)]
     if not seen:
         return Decision("nothing", "", None)
     waits = {name: _days(paces.get(name), share, health.uplifts[name].uplift, counted_days) for name in seen}
-    known = {name: days for name, days in waits.items() if days is not None}
-    soonest = min(known, key=lambda name: known[name], default=seen[-1])
-    return Decision("wait", soonest, known.get(soonest))
+    expected = {name: days for name, days in waits.items() if days is not None}
+    soonest = min(expected, key=lambda name: expected[name], default=seen[-1])
+    return Decision("wait", soonest, expected.get(soonest))
 
 
 def excludes_nothing(uplift: Uplift) -> bool:

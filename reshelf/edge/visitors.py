@@ -27,19 +27,19 @@ def visitor_of(query: bytes) -> Visitor:
     may be given more than once.  Raises `ValueError`, which says what was expected.
     """
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=2 * MOST_ITEMS)
-    told = dict(pairs)
-    listed = [name for name in told.get("items", "").split(",") if name]
+    values = dict(pairs)
+    listed = [name for name in values.get("items", "").split(",") if name]
     items = (*listed, *(value for name, value in pairs if name == "item"))
     if len(items) > MOST_ITEMS:
         raise ValueError(f"items: expected at most {MOST_ITEMS}, got {len(items)}")
     for item in items:
         _require("items", item, LONGEST_NAME)
-    unit = told.get("unit")
+    unit = values.get("unit")
     return Visitor(
         None if unit is None else _require("unit", unit, LONGEST_NAME),
         items,
-        _require("segment", told.get("segment", ""), LONGEST_SEGMENT, least=0),
-        _require("value", told.get("value", ""), LONGEST_VALUE, least=0),
+        _require("segment", values.get("segment", ""), LONGEST_SEGMENT, least=0),
+        _require("value", values.get("value", ""), LONGEST_VALUE, least=0),
     )
 
 

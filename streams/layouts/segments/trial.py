@@ -39,5 +39,5 @@ def _loss(branch: str, trial: Trial) -> str:
     certain = {name: uplift for name, uplift in trial.uplifts.items() if name in METRICS and uplift.high < inf}
     if trial.sample_ratio.alarm or any(uplift.high < 0.0 for uplift in certain.values()):
         return ""
-    better = [f"{name} {one.low:+.1%} to {one.high:+.1%}" for name, one in certain.items() if one.low > 0.0]
+    better = [f"{name} {gain.low:+.1%} to {gain.high:+.1%}" for name, gain in certain.items() if gain.low > 0.0]
     return f"with the slates of * ({branch}): {'; '.join(better)}" if better else ""
