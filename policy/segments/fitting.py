@@ -26,6 +26,8 @@ FEW, FEW_SEGMENTS = 20_000, 4
 COMPARED_UNITS = 100_000
 """So many units of the sample decide whether the last model goes on: it is fitted to four fifths of them, and the last
 fifth is held out."""
+LEAST_GAIN = 0.01
+"""Segments are not begun where they make an item less than about 1 % likelier, and end at half of that."""
 BETTER = 1.1
 """New segments take the place of the last ones where they foretell this many times as much, for certain."""
 MARGIN = 8
@@ -126,11 +128,11 @@ def _start(votes: Votes, before: Published | None, size: int, rng: np.random.Gen
         warm_logs = held_out_logs(warm, test)
         gain, more = gain_of(warm_logs), gain_of(fresh_logs - warm_logs)
         better = more.is_sure and gain_of(fresh_logs).mean > BETTER * gain.mean
-        if gain.mean > 0.0 and not better:
+        if gain.mean > LEAST_GAIN / 2.0 and not better:
             attributes = attribute_fits(warm, train, test)
             return _Start(warm, list(before.model.names), generation, given, gain, attributes)
     gain = gain_of(fresh_logs)
-    if not gain.is_sure:
+    if not gain.is_sure or gain.mean < LEAST_GAIN:
         return _Start(fresh, [], max(1, generation), given, gain, [])
     names = [f"t{number:02d}" for number in range(given + 1, given + size + 1)]
     return _Start(fresh, names, generation + 1, given + size, gain, attribute_fits(fresh, train, test))

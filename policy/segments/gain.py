@@ -20,8 +20,8 @@ class Gain(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is above 0 by two standard errors."""
-        return self.mean > 2.0 * self.error
+        """Whether it is above 0 by three standard errors: it is looked at again and again."""
+        return self.mean > 3.0 * self.error
 
 
 def held_out_logs(mixture: Mixture, votes: Votes, prior: Floats | None = None) -> Floats:
