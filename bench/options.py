@@ -75,3 +75,27 @@ def teller() -> Callable[[str], None]:
     """Says what is done now, with the seconds since the command began."""
     began = time.monotonic()
     return lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)
+
+
+def taste_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a command that measures learned segments."""
+    visitors = click.option(
+        "--visitors",
+        type=click.IntRange(min=2_000),
+        default=5_000,
+        show_default=True,
+        help="How many visitors --shop tastes has.",
+    )
+    elsewhere = click.option(
+        "--elsewhere",
+        type=click.IntRange(0, 10),
+        help="How many items a visitor of --shop tastes looks at elsewhere for each page view.  [default: 1]",
+    )
+    worlds = click.option(
+        "--world",
+        "worlds",
+        type=click.Choice(["strong", "weak", "continuous", "none", "drift", "new_items", "shared_devices", "robots"]),
+        multiple=True,
+        help="In which worlds of --shop tastes; may be given more than once.  [default: all]",
+    )
+    return visitors(elsewhere(worlds(command)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +26,26 @@ class ConsoleSettings(Group):
     token: SecretStr = Field(
         SecretStr(""), description="The token that each browser is asked for once; empty: none is needed."
     )
+    image_hosts: str = Field(
+        "",
+        description="The hosts, with commas between, from which browsers may load pictures of items (`image` in the "
+        "catalog), like `cdn.shop.example`. Empty: none, and pictures are drawn from categories and titles.",
+    )
+
+    @property
+    def images(self) -> list[str]:
+        """`image_hosts` one by one."""
+        return [part.strip().lower() for part in self.image_hosts.split(",") if part.strip()]
+
+    @field_validator("image_hosts")
+    @classmethod
+    def _hosts(cls, text: str) -> str:
+        # They stand in a header that says what browsers may load, so nothing else may be in them.
+        if any(
+            re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?", part.strip()) is None for part in text.split(",") if part.strip()
+        ):
+            raise PydanticCustomError("hosts", "names of hosts with commas between, without scheme and path")
+        return text
 
 
 class PublishingSettings(Group):

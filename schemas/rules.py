@@ -17,6 +17,7 @@ Slots = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(
 Moment = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="Milliseconds since 1970-01-01 UTC.")]
 Part = Annotated[float, Meta(ge=0.0, le=1.0)]
 Attribute = Literal["brand", "category"]
+LIKENESS = "likeness"
 FOR_EVER = 4_102_444_800_000
 
 
@@ -60,10 +61,14 @@ class Cap(_Rule, frozen=True, kw_only=True, tag="cap"):
 
 
 class Spacing(_Rule, frozen=True, kw_only=True, tag="spacing"):
-    """Arms of one brand or category are at least `distance` positions apart; 2: not next to each other."""
+    """Arms of one brand or category, or that are alike, are `distance` positions apart; 2: not next to each other.
 
-    by: Attribute
+    By likeness, arms of one family are alike, and arms whose pictures have a cosine of at least `similarity`.
+    """
+
+    by: Attribute | Literal["likeness"]
     distance: Annotated[int, Meta(ge=2, le=64)]
+    similarity: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.95
 
 
 class Exposure(_Rule, frozen=True, kw_only=True, tag="exposure"):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from bench.options import taste_options
 from reshelf.cli.front import AT_LEAST_ONE, Front
 from streams.page_settings import LayoutSettings
 
 if TYPE_CHECKING:
+    from bench.decisions.report import Contest
     from policy.simulation.shop import Shape
 
 PEERS = {
@@ -35,6 +37,10 @@ PAGE = "page"
 """Pages of shelves, in which other learners take part."""
 TASTES = "tastes"
 """Pages whose visitors come again and have tastes, with learned segments and without."""
+PICTURES = "pictures"
+"""Goods that are told apart by their pictures."""
+ALONE = (PAGE, PICTURES, TASTES)
+"""Whose learners and figures are others than those of shops."""
 
 
 @click.command()
@@ -55,32 +61,15 @@ TASTES = "tastes"
 @click.option(
     "--shop",
     "shops",
-    type=click.Choice([*SHOPS, "all", PAGE, TASTES]),
+    type=click.Choice([*SHOPS, "all", *ALONE]),
     default=USUAL,
     multiple=True,
     show_default=True,
     help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise. "
-    "`page` is a page of shelves, `tastes` one whose visitors have tastes; each of them stands alone.",
+    "`page` is a page of shelves, `pictures` has goods that pictures tell apart, `tastes` visitors with tastes; each "
+    "of them stands alone.",
 )
-@click.option(
-    "--visitors",
-    type=click.IntRange(min=2_000),
-    default=5_000,
-    show_default=True,
-    help="How many visitors --shop tastes has.",
-)
-@click.option(
-    "--elsewhere",
-    type=click.IntRange(0, 10),
-    help="How many items a visitor of --shop tastes looks at elsewhere for each page view.  [default: 1]",
-)
-@click.option(
-    "--world",
-    "worlds",
-    type=click.Choice(["strong", "weak", "continuous", "none", "drift", "new_items", "shared_devices", "robots"]),
-    multiple=True,
-    help="In which worlds of --shop tastes; may be given more than once.  [default: all]",
-)
+@taste_options
 @click.option(
     "--peers",
     type=click.Choice([*PEERS, "all", "none"]),
@@ -189,22 +178,26 @@ def decisions(
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
+    from bench.decisions import tastes
     from bench.decisions.figures import Field
     from bench.decisions.report import Contest
-    from bench.decisions.tables import text_of
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
     if chain:
         _compare_estimates(front, seeds, processes)
         return
-    if len(shops) > 1 and (alone := next((name for name in (PAGE, TASTES) if name in shops), "")):
+    if len(shops) > 1 and (alone := next((name for name in ALONE if name in shops), "")):
         raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
+    if PICTURES in shops:
+        _compare_pictures(front, sorted(set(views)), seeds, exploration)
+        return
     if PAGE in shops:
         _compare_pages(front, sorted(set(views)), seeds, processes, peers)
         return
     if TASTES in shops:
-        _compare_tastes(front, sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds)
+        content = tastes.compare(sorted(set(views)), seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+        front.answer(content, tastes.text_of(content))
         return
     shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
@@ -223,6 +216,12 @@ def decisions(
         setup=Setup(choice=PolicyChoice(exploration=exploration)),
         say=_say,
     )
+    _hold(front, contest)
+
+
+def _hold(front: Front, contest: Contest) -> None:
+    from bench.decisions.tables import text_of
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         content = contest.hold()
@@ -236,6 +235,17 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, **sizes:
     changes = dict(sizes) | ({} if new is None else {"new": new}) | ({"bounded": False} if unbounded else {})
     chosen = SHOPS if "all" in names else tuple(dict.fromkeys(names))
     return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
+
+
+def _compare_pictures(front: Front, views: list[int], seeds: int, exploration: float) -> None:
+    if not importlib.util.find_spec("torch"):
+        raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
+    from bench.decisions.pictured import compare, text_of
+    from policy.simulation.learned import Setup
+    from schemas.messages.pages import PolicyChoice
+
+    content = compare(views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+    front.answer(content, text_of(content))
 
 
 def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:
@@ -264,13 +274,6 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
             f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
         )
     content = compare(views, seeds, processes, _say, peers=chosen)
-    front.answer(content, text_of(content))
-
-
-def _compare_tastes(front: Front, *race: Any) -> None:
-    from bench.decisions.tastes import compare, text_of
-
-    content = compare(*race, _say)
     front.answer(content, text_of(content))
 
 

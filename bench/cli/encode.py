@@ -40,6 +40,10 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
     show_default=True,
     help="Which share of the updates changes a text.",
 )
+@click.option("--images", is_flag=True, help="Encode pictures instead, next to a plain loop.")
+@click.option(
+    "--pictures", type=AT_LEAST_ONE, default=640, show_default=True, help="How many pictures --images encodes."
+)
 @click.pass_obj
 def encode(
     front: Front,
@@ -50,6 +54,8 @@ def encode(
     minutes: int,
     updates: int | None,
     changed: float,
+    images: bool,
+    pictures: int,
 ) -> None:
     """Measure how many texts a second the encoder turns into vectors, next to sentence-transformers.
 
@@ -62,12 +68,18 @@ def encode(
     whether exactly the changed texts were encoded.  Topics are the measurement's own;
     --broker starts a broker for it.
 
+    With --images, pictures of 1,000 x 1,000 pixels are encoded by the picture encoder and by a plain loop of Pillow
+    and torch in float32, on the same device; --model is then a picture encoder.
+
     Example: reshelf bench encode --updates 10000 --broker embedded
     """
-    missing = [name for name in ("torch", "sentence_transformers") if not importlib.util.find_spec(name)]
+    needed = ("torch", "PIL") if images else ("torch", "sentence_transformers")
+    missing = [name for name in needed if not importlib.util.find_spec(name)]
     if missing:
         raise click.UsageError(f"{', '.join(missing)} is not installed. `make bench` installs what this needs.")
-    if updates:
+    if images:
+        _images(front, pictures, device, model, 60.0 * minutes)
+    elif updates:
         _updates(front, updates, max(1, round(changed * updates)), device, model)
     else:
         _beside(front, texts, rounds, device, model, 60.0 * minutes)
@@ -79,6 +91,19 @@ def _beside(front: Front, texts: int, rounds: int, device: str, model: str, limi
     content = {"machine": machine(), **measure(texts, rounds, device, model, limit_s, _say)}
     _say("")
     front.answer(content, _text(content))
+
+
+def _images(front: Front, pictures: int, device: str, model: str, limit_s: float) -> None:
+    from bench.encoding.images import measure
+
+    content = {"machine": machine(), **measure(pictures, device, model, limit_s, _say)}
+    _say("")
+    front.answer(
+        content,
+        f"{content['pictures']:,} pictures: {content['pictures_a_second']} a second, {content['ratio_to_plain_loop']} "
+        f"times as many as a plain loop ({content['plain_loop_pictures_a_second']}); cosine at least "
+        f"{content['min_cosine']}",
+    )
 
 
 def _updates(front: Front, updates: int, changed: int, device: str, model: str) -> None:

@@ -10,6 +10,8 @@
 - `pages`: how many clicks a page of shelves loses while it is learned which shelf belongs in which
   row
 - `page_timing`: how long a page of shelves takes to compose
+- `pictured`: shops whose goods are told apart by their pictures: how many clicks new items lose with
+  pictures, texts, both, none
 - `peers`: learners that the policy is compared with, each called through its own interface
 - `report`: a whole contest: peers are tuned, then they and the policy race on the same seeds
 - `renewals`: what it costs to compose by what was learned, and to hold layouts back: regret, layouts

@@ -3,6 +3,7 @@
 - `attraction`: how attractive arms are expected to be in a segment, from counts alone
 - `chain`: what follows a click, stage by stage: a signal, an order, an order that is kept
 - `complements`: which items go together: learned from what is bought in one order
+- `directions`: the directions of vectors that weights are fitted in
 - `examination`: how likely a slot is looked at: a sensible curve to start from, and the one that
   clicks tell
 - `features`: what is known of an item before anybody saw it, as numbers that a prior can be fitted

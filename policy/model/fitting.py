@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
 from scipy.special import expit, logit
 
 from policy.arrays import Floats, Indices
+from policy.model.directions import directions_of
 from policy.model.examination import VisibleTimes, examination, fit_examination
 from policy.model.features import Features, Scales
 from policy.model.interest import damping, fit_interest
@@ -22,9 +22,7 @@ from policy.model.priors import factor_of, factor_weight, packed, strength_of
 from policy.model.strength import DEFAULT, fit_strength
 from schemas.messages.parameters import PolicyParameters, Sales, SegmentFit
 
-DIRECTIONS = 32
-"""Directions of the text vectors that weights are fitted in: those in which a page's items differ most."""
-QUANTITY, LABEL, TEXT, BASE = range(4)
+QUANTITY, LABEL, TEXT, PICTURE, BASE = range(5)
 ROUNDS = 4
 """Turns of page and segments: two stop short, and eight order a simulated shop's arms no better."""
 
@@ -46,22 +44,27 @@ class PageCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Described:
-    """What is known of a page's items: features [A, F] with their scales, text vectors [A, D] of a model."""
+    """What is known of a page's items: features [A, F] with their scales, vectors [A, D] of texts and of pictures.
+
+    Each kind of vector is of one model, and its weights have a ridge of their own: so the evidence says which of them
+    tells more.
+    """
 
     features: Features
     scales: Scales
     vectors: Floats | None = None
     model: str = ""
+    pictures: Floats | None = None
+    picture_model: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """Values [A, K] that weights are fitted for, their groups, and the text directions in vectors [D, T]."""
+    """Values [A, K] that weights are fitted for, their groups, and by group the directions in vectors [D, T]."""
 
     values: Floats
     groups: np.ndarray[tuple[int], np.dtype[np.intp]]
-    named: int
-    directions: Floats
+    directions: Mapping[int, Floats]
 
 
 def fit_page(
@@ -97,7 +100,9 @@ def fit_page(
         scales={name: (float(centre), float(width)) for name, (centre, width) in described.scales.items()},
         weights=_named(described.features.names, levels.page),
         text_model=described.model if described.vectors is not None else "",
-        text=levels.text(levels.page),
+        text=levels.packed(TEXT, levels.page),
+        picture_model=described.picture_model if described.pictures is not None else "",
+        picture=levels.packed(PICTURE, levels.page),
         segments=_segment_fits(counts.segments, described.features.names, trials, levels),
         arms={
             item: (round(float(arm_clicks), 3), round(float(expected), 3))
@@ -120,7 +125,8 @@ def _segment_fits(
         segment: SegmentFit(
             base=round(float(weights[-1]), 5),
             weights=_named(names, weights),
-            text=levels.text(weights),
+            text=levels.packed(TEXT, weights),
+            picture=levels.packed(PICTURE, weights),
             examined=round(float(own.sum()), 3),
             variance=float(variance),
         )
@@ -147,11 +153,12 @@ class _Levels:
     variances: Floats
     table: _Table
 
-    def text(self, weights: Floats) -> bytes:
-        named, directions = self.table.named, self.table.directions
-        if not directions.size:
+    def packed(self, group: int, weights: Floats) -> bytes:
+        """The weights of the vectors of a group, as they are published."""
+        directions = self.table.directions.get(group)
+        if directions is None:
             return b""
-        return packed(directions @ weights[named : named + directions.shape[1]])
+        return packed(directions @ weights[: len(self.table.groups)][self.table.groups == group])
 
 
 class _Shared(NamedTuple):
@@ -230,38 +237,15 @@ def _mixed(scores: Floats, trials: Floats) -> Floats:
 
 def _table(described: Described) -> _Table:
     """Features beside the directions of the vectors, with the group of each."""
-    features, vectors = described.features, described.vectors
+    features = described.features
     groups = [LABEL if "=" in name else QUANTITY for name in features.names]
-    directions = np.zeros((0, 0)) if vectors is None else _directions(vectors)
-    values = features.values
-    if vectors is not None and directions.size:
-        values = np.concatenate([values, vectors @ directions], axis=1)
-        groups += [TEXT] * directions.shape[1]
-    return _Table(values, np.array(groups, dtype=np.intp), len(features.names), directions)
-
-
-def _directions(vectors: Floats) -> Floats:
-    """Principal directions of the vectors, float64[D, T], scaled so that the first has values of size 1.
-
-    The mean is not taken off: it ends up in the base rate.
-    """
-    centred = vectors - vectors.mean(axis=0) if len(vectors) else vectors
-    rows = centred[np.abs(vectors).sum(axis=1) > 0.0]
-    if len(rows) < 2:
-        return np.zeros((vectors.shape[1], 0))
-    sizes, axes = _principal(rows)
-    rank = int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0
-    return np.asarray(axes[:, :rank] * (np.sqrt(len(rows)) / max(sizes[0], 1e-12)), dtype=np.float64)
-
-
-def _principal(rows: Floats) -> tuple[Floats, Floats]:
-    """The largest singular values, at most `DIRECTIONS`, with their right axes [D, T]."""
-    count, size = rows.shape
-    if count <= size:
-        _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
-        return sizes[:DIRECTIONS], axes[:DIRECTIONS].T
-    squares, columns = eigh(rows.T @ rows, subset_by_index=(max(0, size - DIRECTIONS), size - 1))
-    return np.sqrt(np.maximum(squares[::-1], 0.0)), columns[:, ::-1]
+    values, directions = [features.values], dict[int, Floats]()
+    for group, vectors in ((TEXT, described.vectors), (PICTURE, described.pictures)):
+        if vectors is not None and (found := directions_of(vectors)).size:
+            directions[group] = found
+            values.append(vectors @ found)
+            groups += [group] * found.shape[1]
+    return _Table(np.concatenate(values, axis=1), np.array(groups, dtype=np.intp), directions)
 
 
 def _possible(rate: float) -> float:

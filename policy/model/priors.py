@@ -9,7 +9,7 @@ those of the page, and the posterior counts them: so they are taken off these fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,17 +45,24 @@ class ArmPriors(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """On the logit scale what features let expect of arms, and what their texts add, NaN without a vector; float64[A].
+    """On the logit scale what features let expect of arms, and what texts and pictures add, NaN without; float64[A].
 
     An arm has the same scores to the bit whatever other arms are scored beside it.
     """
 
     features: Floats
     texts: Floats
+    pictures: Floats
 
 
-def interest(parameters: PolicyParameters, segment: str, features: Features, vectors: Floats | None) -> Floats:
-    """The mean attractiveness that features [A, F] and text vectors [A, D] let expect, float64[A] in (0, 1).
+def interest(
+    parameters: PolicyParameters,
+    segment: str,
+    features: Features,
+    vectors: Floats | None,
+    pictures: Floats | None = None,
+) -> Floats:
+    """The mean attractiveness that features [A, F] and vectors of texts and pictures let expect, float64[A] in (0, 1).
 
     A segment that was not fitted is taken for the page's average.  Vectors of
     another size than the fitted weights, which are of another model, are left out.
@@ -63,34 +70,56 @@ def interest(parameters: PolicyParameters, segment: str, features: Features, vec
     fit = parameters.segments.get(segment, _STRANGER)
     weights = [parameters.weights.get(name, 0.0) + fit.weights.get(name, 0.0) for name in features.names]
     score = logit(parameters.click_rate) + fit.base + features.values @ np.array(weights, dtype=np.float64)
-    if vectors is not None:
-        for packed in (parameters.text, fit.text):
-            text = unpacked(packed)
-            if len(text) == vectors.shape[1]:
-                score = score + vectors @ text
+    for kind, matrix in (("text", vectors), ("picture", pictures)):
+        if matrix is not None:
+            for vector_weights in weights_of(parameters, segment, kind, matrix.shape[1]):
+                score = score + matrix @ vector_weights
     return _likelihood(score)
 
 
-def scores(parameters: PolicyParameters, segment: str, features: Features, vectors: Vectors, has: Bools) -> Scores:
-    """What `interest` is made of, of arms with `features` [A, F] and text vectors [A, D], which not all of them have.
+def weights_of(parameters: PolicyParameters, segment: str, kind: str, size: int) -> Iterator[Floats]:
+    """The weights, float64[`size`], of page and segment for vectors of a kind: "text" or "picture".
+
+    Those of another size, which are for another model, are left out.
+    """
+    for part in (parameters, parameters.segments.get(segment, _STRANGER)):
+        weights = unpacked(getattr(part, kind))
+        if len(weights) == size:
+            yield weights
+
+
+def scores(
+    parameters: PolicyParameters,
+    segment: str,
+    features: Features,
+    texts: tuple[Vectors, Bools],
+    pictures: tuple[Vectors, Bools],
+) -> Scores:
+    """What `interest` is made of, of arms with `features` [A, F] and vectors [A, D], which not all have, bool[A].
 
     A product of matrices may add up a row in another order when there are more rows, so each is added up alone.
     """
     fit = parameters.segments.get(segment, _STRANGER)
     weights = [parameters.weights.get(name, 0.0) + fit.weights.get(name, 0.0) for name in features.names]
     described = (features.values * np.array(weights, dtype=np.float64)).sum(axis=1)
-    texts = np.where(has, 0.0, np.nan)
-    for packed in (parameters.text, fit.text):
-        text = unpacked(packed)
-        if len(text) == vectors.shape[1]:
-            texts += (vectors * text).sum(axis=1)
-    return Scores(logit(parameters.click_rate) + fit.base + described, texts)
+    added = [_added(parameters, segment, kind, *those) for kind, those in (("text", texts), ("picture", pictures))]
+    return Scores(logit(parameters.click_rate) + fit.base + described, *added)
+
+
+def _added(parameters: PolicyParameters, segment: str, kind: str, vectors: Vectors, has: Bools) -> Floats:
+    added = np.where(has, 0.0, np.nan)
+    for weights in weights_of(parameters, segment, kind, vectors.shape[1]):
+        added += (vectors * weights).sum(axis=1)
+    return added
 
 
 def interest_of(scored: Scores) -> Floats:
     """The mean attractiveness of arms by their scores, float64[A]; one without a vector has the others' average."""
-    has = ~np.isnan(scored.texts)
-    return _likelihood(scored.features + np.where(has, scored.texts, scored.texts[has].mean() if has.any() else 0.0))
+    score = scored.features
+    for added in (scored.texts, scored.pictures):
+        has = ~np.isnan(added)
+        score = score + np.where(has, added, added[has].mean() if has.any() else 0.0)
+    return _likelihood(score)
 
 
 def _likelihood(score: Floats) -> Floats:
@@ -104,10 +133,11 @@ def fitted(
     items: Sequence[str],
     features: Features,
     vectors: Floats | None = None,
+    pictures: Floats | None = None,
 ) -> Fitted:
-    """What the parameters say of each of `items`, with `features` [A, F] and `vectors` [A, D] of just these."""
+    """What the parameters say of each of `items`, with `features` [A, F] and vectors [A, D] of just these."""
     arms = np.array([parameters.arms.get(item, (0.0, 0.0)) for item in items], dtype=np.float64).reshape(-1, 2)
-    return Fitted(interest(parameters, segment, features, vectors), *arms.T)
+    return Fitted(interest(parameters, segment, features, vectors, pictures), *arms.T)
 
 
 def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats) -> ArmPriors:

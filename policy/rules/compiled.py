@@ -25,6 +25,7 @@ from policy.rules.kinds.exposure import Exposure, Exposures
 from policy.rules.kinds.pin import Pin, Pins
 from policy.rules.kinds.placement import Placement, Placements
 from policy.rules.kinds.spacing import Spacing, Spacings
+from policy.rules.likeness import PicturesOf, no_pictures
 from policy.rules.matching import Arms
 from policy.rules.order import Relaxation
 from policy.rules.registry import KINDS
@@ -165,13 +166,14 @@ def compile_rules(
     segment: str,
     pacing: Mapping[str, float] | None = None,
     learned: Mapping[str, Sequence[str]] | None = None,
+    pictures: PicturesOf = no_pictures,
 ) -> CompiledRules:
     """The rules of a page that are in force for a segment, at the time of `arms`.
 
     `pacing` is the share of slates of each sponsored rule; one without gets none.
-    `learned` are complements of items beside those that the catalog names.
+    `learned` are complements of items beside those that the catalog names; `pictures` knows the vectors of pictures.
     """
-    context = PageContext(page.slots, arms, pacing or {}, learned or {})
+    context = PageContext(page.slots, arms, pacing or {}, learned or {}, pictures)
     constraints = [
         constraint
         for rule in page.rules

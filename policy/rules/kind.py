@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from policy.rules.constraint import Constraint
+from policy.rules.likeness import PicturesOf, no_pictures
 from policy.rules.matching import Arms
 from policy.rules.order import Relaxation
 from schemas.messages.pages import PageRules
@@ -25,13 +26,15 @@ class PageContext(NamedTuple):
     """A page at a time: its slots in rendered order, its arms, and what was fitted for its rules.
 
     `pacing` is the share of slates of each sponsored rule by name, `learned` are complements
-    of items beside those that the catalog names.
+    of items beside those that the catalog names, and `pictures` knows the vectors of
+    their pictures.
     """
 
     slots: Sequence[str]
     arms: Arms
     pacing: Mapping[str, float]
     learned: Mapping[str, Sequence[str]]
+    pictures: PicturesOf = no_pictures
 
 
 def _no_problems(rule: Any, page: PageRules) -> Iterator[Problem]:

@@ -8,10 +8,9 @@ import numpy as np
 
 from policy.arrays import Bools, Codes, Hashes, Indices
 from policy.items import ItemFacts
+from policy.rules.likeness import NO_CODE, PicturesOf, alike_codes
 from schemas import rules as declared
 from schemas.topics import DAY_MS
-
-NO_CODE = -1
 
 
 def available(item: ItemFacts, now_ms: int) -> bool:
@@ -76,6 +75,11 @@ class Arms:
         labels = ["" if item is None else getattr(item, by) for item in self.records]
         codes = [numbers.setdefault(label, len(numbers)) if label else NO_CODE for label in labels]
         return np.array(codes, dtype=np.int32)
+
+    def alike(self, pictures: PicturesOf, similarity: float) -> Codes:
+        """A number for each group of arms that are alike, int32[A], -1 for arms that are like no other."""
+        families = ["" if item is None else item.family for item in self.records]
+        return alike_codes(families, *pictures(self._names), similarity)
 
     def complements(self, learned: Mapping[str, Sequence[str]]) -> Codes:
         """The complements of each arm among the arms, int32[A, C], -1 where there are fewer.

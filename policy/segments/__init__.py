@@ -4,7 +4,7 @@
   items do
 - `fitting`: from the visitors of a sample to a model of segments: started from the last one, so that hardly anybody
   moves
-- `gain`: what tastes foretell: how much likelier they make the newest item of a visitor, from those before it
+- `gain`: what tastes foretell: how much likelier they make an item that a visitor looked at, from the others
 - `mixture`: a mixture of tastes: each visitor has one of G, and each taste its own frequencies of items
 - `points`: from logarithms of likelihoods to whole numbers, and to items that few or none have looked at yet
 - `rule`: the segment of a visitor in whole numbers, the same in every language, and the epoch number that carries it

@@ -24,7 +24,10 @@ MIN_UNITS = 50
 FEW, FEW_SEGMENTS = 20_000, 4
 """A sample of fewer units has this many segments at most."""
 COMPARED_UNITS = 100_000
-"""So many units of the sample decide whether the last model goes on: half of them are fitted to, half held out."""
+"""So many units of the sample decide whether the last model goes on: it is fitted to four fifths of them, and the last
+fifth is held out."""
+LEAST_GAIN = 0.01
+"""Segments are not begun where they make an item less than about 1 % likelier, and end at half of that."""
 BETTER = 1.1
 """New segments take the place of the last ones where they foretell this many times as much, for certain."""
 MARGIN = 8
@@ -115,7 +118,7 @@ def fit_segments(
 
 def _start(votes: Votes, before: Published | None, size: int, rng: np.random.Generator) -> _Start:
     """The last model, or segments of a new generation, or none."""
-    train, test = (votes.some(units) for units in _halves(votes.units, rng))
+    train, test = (votes.some(units) for units in _split(votes.units, rng))
     last = before.model if before else None
     given, generation = (last.names_given, last.generation) if last else (0, 0)
     fresh = fit_anew(train, size, rng)
@@ -125,11 +128,11 @@ def _start(votes: Votes, before: Published | None, size: int, rng: np.random.Gen
         warm_logs = held_out_logs(warm, test)
         gain, more = gain_of(warm_logs), gain_of(fresh_logs - warm_logs)
         better = more.is_sure and gain_of(fresh_logs).mean > BETTER * gain.mean
-        if gain.mean > 0.0 and not better:
+        if gain.mean > LEAST_GAIN / 2.0 and not better:
             attributes = attribute_fits(warm, train, test)
             return _Start(warm, list(before.model.names), generation, given, gain, attributes)
     gain = gain_of(fresh_logs)
-    if not gain.is_sure:
+    if not gain.is_sure or gain.mean < LEAST_GAIN:
         return _Start(fresh, [], max(1, generation), given, gain, [])
     names = [f"t{number:02d}" for number in range(given + 1, given + size + 1)]
     return _Start(fresh, names, generation + 1, given + size, gain, attribute_fits(fresh, train, test))
@@ -143,10 +146,11 @@ def mixture_of(published: Published, votes: Votes) -> Mixture:
     return Mixture(np.array(model.starts) / SCALE, ratios, np.zeros_like(ratios))
 
 
-def _halves(units: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
+def _split(units: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """Units that are fitted to, and units that are held out."""
     some = rng.permutation(units)[:COMPARED_UNITS]
-    return np.sort(some[::2]), np.sort(some[1::2])
+    held_out = len(some) // 5
+    return np.sort(some[held_out:]), np.sort(some[:held_out])
 
 
 def _large(mixture: Mixture, votes: Votes) -> list[int]:

@@ -39,7 +39,7 @@ SAMPLE_GROWTH = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What of the settings of rules, layouts and fitter matters to the regret; without `text` no vector is looked at.
+    """What of the settings of rules, layouts and fitter matters to the regret; without `text` no text is looked at.
 
     `fit_views` page views pass between fits at least, and `fit_share` of those before; 0 fits before each layout.
     A segment's slates are composed when its counts grew by `growth_share`, and shown when they gain more than
@@ -56,6 +56,7 @@ class Setup:
     growth_share: float = 0.0
     change_threshold: float = 0.0
     text: bool = True
+    pictures: bool = True
     fitted: bool = True
     visits: bool = True
 
@@ -81,6 +82,7 @@ class Learned:
     _counts: list[Floats] = field(init=False, default_factory=list)
     _catalog: list[CatalogItem] = field(init=False, default_factory=list)
     _vectors: Floats = field(init=False)
+    _pictures: Floats | None = field(init=False, default=None)
     _day: int = field(init=False, default=0)
     _since_fit: int = field(init=False, default=0)
     _seen: int = field(init=False, default=0)
@@ -157,10 +159,10 @@ class Learned:
         names = [item.item for item in offer.items]
         labels = sorted({*parameters.weights}.union(*(fit.weights for fit in parameters.segments.values())))
         features, _ = describe(offer.items, parameters.fitted_at, labels, parameters.scales)
-        vectors = offer.vectors if self.setup.text else None
+        vectors = offer.vectors if self.setup.text else None, offer.pictures if self.setup.pictures else None
         examined, clicks = counts[0][:, offer.rows] @ self._examination(), counts[1][:, offer.rows].sum(axis=2)
         return [
-            arm_priors(parameters, segment, fitted(parameters, segment, names, features, vectors), *own).prior
+            arm_priors(parameters, segment, fitted(parameters, segment, names, features, *vectors), *own).prior
             for segment, *own in zip(self.segments, clicks, examined, strict=True)
         ]
 
@@ -196,19 +198,23 @@ class Learned:
         return examination(self.slots, self.parameters.examination if self.parameters else {})
 
     def _fit(self, counts: Floats, now_ms: int) -> None:
-        """As the fitter does it: from all items that were ever shown."""
+        """As the fitter does it: from all items that were ever shown, and segments that came."""
         grown = self._seen - self._visits_at
         if self.setup.visits and grown >= SAMPLE_GROWTH * min(self._seen, SAMPLE):
             self._fit_visits()
         counts = self._lowered(counts)
-        active = np.flatnonzero(counts[0].any(axis=(0, 2)))
+        active, present = (np.flatnonzero(counts[0].any(axis=axes)) for axes in ((0, 2), (1, 2)))
         features, scales = describe([self._catalog[row] for row in active.tolist()], now_ms)
         vectors = self._vectors[active] if self.setup.text else None
         table = PageCounts(
-            self.segments, [self._catalog[row].item for row in active.tolist()], self.slots, *counts[:, :, active]
+            [self.segments[at] for at in present.tolist()],
+            [self._catalog[row].item for row in active.tolist()],
+            self.slots,
+            *counts[:, present][:, :, active],
         )
+        pictures = self._pictures[active] if self.setup.pictures and self._pictures is not None else None
         described = Described(
-            Features(features.names, features.values), scales, vectors, "text" if self.setup.text else ""
+            Features(features.names, features.values), scales, vectors, "text" if self.setup.text else "", pictures
         )
         fitted = fit_page(PAGE, table, described, now_ms, (self.setup.click_rate, self.setup.strength))
         self.parameters = msgspec.structs.replace(fitted, visits=self._history.latest or msgspec.UNSET)
@@ -243,10 +249,13 @@ class Learned:
     def _meet(self, offer: Offer) -> None:
         """Remember what the catalog says of items; their rows only ever grow."""
         self._day = offer.day
-        for row, item, vector in zip(offer.rows.tolist(), offer.items, offer.vectors, strict=True):
+        for at, (row, item) in enumerate(zip(offer.rows.tolist(), offer.items, strict=True)):
             if row == len(self._catalog):
                 self._catalog.append(item)
-                self._vectors = np.concatenate([self._vectors, vector[None]])
+                self._vectors = np.concatenate([self._vectors, offer.vectors[at, None]])
+                if offer.pictures is not None:
+                    before = offer.pictures[:0] if self._pictures is None else self._pictures
+                    self._pictures = np.concatenate([before, offer.pictures[at, None]])
         self._widen(len(self._catalog))
 
     def _nothing(self) -> Floats:

@@ -64,13 +64,17 @@ class Shape:
 
 
 class Offer(NamedTuple):
-    """What may be shown now: rows of the A items among all that ever are, what the catalog says, vectors [A, D]."""
+    """What may be shown now: rows of the A items among all that ever are, what the catalog says, vectors [A, D].
+
+    `pictures` are those of their pictures, where the shop has any.
+    """
 
     now_ms: int
     day: int
     rows: NDArray[np.intp]
     items: list[CatalogItem]
     vectors: Floats
+    pictures: Floats | None = None
 
 
 class Feedback(NamedTuple):
@@ -98,6 +102,7 @@ class Shop:
     visitors: Visitors = field(init=False)
     items: list[CatalogItem] = field(init=False)
     vectors: Floats = field(init=False)
+    pictures: Floats | None = field(init=False, default=None)
     kinds: Indices = field(init=False)
     attraction: Floats = field(init=False)
     _predicted: Floats = field(init=False)
@@ -142,7 +147,15 @@ class Shop:
     def offer(self) -> Offer:
         """What may be shown now."""
         rows = self._active
-        return Offer(self.now_ms, self.day, rows, [self.items[row] for row in rows.tolist()], self.vectors[rows])
+        items, pictures = [self.items[row] for row in rows.tolist()], self.pictures
+        return Offer(
+            self.now_ms, self.day, rows, items, self.vectors[rows], None if pictures is None else pictures[rows]
+        )
+
+    def predict_from(self, design: Floats) -> None:
+        """Attractiveness follows this design, float64[U, D], from now on, where texts were what predicted it."""
+        self._predicted = _predicted(self.world, self.shape, design, self.kinds)
+        self._settle()
 
     def regret(self, slates: Indices) -> Floats:
         """Expected clicks per page view that slates [G, V, S] lose against the best ones, float64[G]."""

@@ -71,8 +71,10 @@ class TasteShop(Shop):
     is_shared: Bools = field(init=False)
     is_robot: Bools = field(init=False)
     _points: Floats = field(init=False)
+    _aside: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
+        (self._aside,) = self.world.spawn(1)
         self._points = self.world.normal(size=(self.tastes.count, DIMENSIONS)) / np.sqrt(DIMENSIONS)
         Shop.__post_init__(self)
         self.taste_of = self.world.integers(0, self.tastes.count, self.units)
@@ -104,10 +106,13 @@ class TasteShop(Shop):
         return Feedback(segments, variants, rows, clicked, NO_SALES)
 
     def look_elsewhere(self, units: Indices, tastes: Indices) -> Iterator[tuple[int, int]]:
-        """Units and the rows of items that they look at elsewhere: the likelier, the more attractive."""
+        """Units and the rows of items that they look at elsewhere: the likelier, the more attractive.
+
+        Chances of its own decide: what happens on the page is the same whether or not anybody asks.
+        """
         for _ in range(self.tastes.elsewhere):
             weights = np.cumsum(self.attraction[:, self._active], axis=1)
-            drawn = self.visits.random(len(units))
+            drawn = self._aside.random(len(units))
             for unit, taste, at in zip(units.tolist(), tastes.tolist(), drawn.tolist(), strict=True):
                 own = weights[taste]
                 place = int(at * len(own)) if self.is_robot[unit] else int(np.searchsorted(own, at * own[-1]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from policy.arrays import EMPTY, Bools, Codes, Floats, Indices
 from policy.rules.compiled import CompiledRules
-from policy.rules.matching import NO_CODE
+from policy.rules.likeness import NO_CODE
 from policy.rules.order import LEVELS, Relaxation
 from policy.slates.alike import Alike
 from policy.slates.compiled import BUILT, scan

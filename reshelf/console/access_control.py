@@ -26,9 +26,12 @@ OURS = "X-Reshelf-Console"
 """A request that writes carries this header."""
 PERSON = web.RequestKey("person", Person)
 """Who asks, in every request that is answered."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; img-src 'self' data:"
+)
+"""What browsers may load; pictures also from the hosts of the settings."""
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -44,6 +47,7 @@ class AccessControl:
 
     def __init__(self, settings: ConsoleSettings, people: People = NOBODY) -> None:
         self._people = people
+        self._headers = HEADERS | {"Content-Security-Policy": " ".join([POLICY, *settings.images])}
         self._token = settings.token.get_secret_value()
         require_access(settings, people)
 
@@ -61,7 +65,7 @@ class AccessControl:
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response = self._refused(request) or await _answered(request, handler)
-        response.headers.update(HEADERS)
+        response.headers.update(self._headers)
         return response
 
     def _refused(self, request: web.Request) -> web.StreamResponse | None:

@@ -133,6 +133,7 @@ class Console:
             "most_seen": self._view.most_seen,
             "warnings": warnings(self._view, _now_ms()),
             "two_people": self._view.settings.publishing.two_people,
+            "image_hosts": self._view.settings.console.images,
             "person": request[PERSON].name,
             "roles": sorted(request[PERSON].roles),
         }
@@ -165,7 +166,9 @@ class Console:
     async def _drafts(self, request: web.Request) -> dict[str, Any]:
         if name := request.query.get("draft", ""):
             return await asyncio.to_thread(opened, self._view, name)
-        return await asyncio.to_thread(listed, self._view)
+        person = request[PERSON]
+        content = await asyncio.to_thread(listed, self._view)
+        return content | {"person": person.name, "roles": sorted(person.roles)}
 
     async def _timeline(self, request: web.Request) -> dict[str, Any]:
         item = request.query.get("item", "")[:LONGEST_ITEM]

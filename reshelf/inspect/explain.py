@@ -180,6 +180,7 @@ def story(arm: Arm) -> str:
         f"prior      {prior.click_rate:.3%}, weighing {prior.strength:,.0f} looks: the page's {prior.base:.3%}"
         + (f", features {parts}" if parts else "")
         + (f", text {prior.text:+.2f}" if prior.text else "")
+        + (f", picture {prior.picture:+.2f}" if prior.picture else "")
         + (f", times {prior.variance:.2f} for what is in doubt" if prior.variance != 1.0 else "")
         + (f", times {prior.factor:.2f} by clicks in other segments" if prior.factor != 1.0 else ""),
         f"click rate {arm.click_rate:.3%}, 95 % between {arm.low:.3%} and {arm.high:.3%}",

@@ -488,7 +488,11 @@ export interface Cap {
   most: number;
 }
 
-/** Arms of one brand or category are at least `distance` positions apart; 2: not next to each other. */
+/**
+ * Arms of one brand or category, or that are alike, are `distance` positions apart; 2: not next to each other.
+ *
+ * By likeness, arms of one family are alike, and arms whose pictures have a cosine of at least `similarity`.
+ */
 export interface Spacing {
   kind: "spacing";
   /** Unique on the page. */
@@ -498,8 +502,9 @@ export interface Spacing {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
-  by: "brand" | "category";
+  by: "brand" | "category" | "likeness";
   distance: number;
+  similarity?: number;
 }
 
 /** One of these arms is in at least the share `least` of slates; each of them in at most the share `most`. */
@@ -696,8 +701,8 @@ export interface PageDraft {
  *
  * The prior mean of an arm's attractiveness is, on the logit scale, that of
  * `click_rate` plus weight times value over the arm's features (see
- * `policy.model.features`) plus `text` times the arm's vector, each with the segment's own
- * part; and then what `arms` says of its clicks in the other segments.
+ * `policy.model.features`) plus `text` and `picture` times the vectors of the arm's text and picture, each with
+ * the segment's own part; and then what `arms` says of its clicks in the other segments.
  * `strength` is the weight of the page's base rate where nothing else is known.
  */
 export interface PolicyParameters {
@@ -716,8 +721,11 @@ export interface PolicyParameters {
   scales?: Record<string, [number, number]>;
   weights?: Record<string, number>;
   text_model?: string;
-  /** Little-endian float16, one for each dimension of a text vector. */
+  /** Little-endian float16, one for each dimension of a vector. */
   text?: string;
+  picture_model?: string;
+  /** Little-endian float16, one for each dimension of a vector. */
+  picture?: string;
   segments?: Record<string, SegmentFit>;
   /**
    * Clicks of each arm on the whole page, and how many its features let expect; those of a segment count the less,
@@ -755,8 +763,10 @@ export interface PolicyParameters {
 export interface SegmentFit {
   base?: number;
   weights?: Record<string, number>;
-  /** Little-endian float16, one for each dimension of a text vector. */
+  /** Little-endian float16, one for each dimension of a vector. */
   text?: string;
+  /** Little-endian float16, one for each dimension of a vector. */
+  picture?: string;
   examined?: number;
   /** Variance of what the weights say, logit scale. */
   variance?: number;

@@ -174,7 +174,7 @@ Doubt = Annotated[float, Meta(ge=0.0, le=1e6, description="Variance of what the 
 
 
 TextWeights = Annotated[
-    bytes, Meta(max_length=8_192, description="Little-endian float16, one for each dimension of a text vector.")
+    bytes, Meta(max_length=8_192, description="Little-endian float16, one for each dimension of a vector.")
 ]
 
 

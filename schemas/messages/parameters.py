@@ -34,6 +34,7 @@ class SegmentFit(Struct, frozen=True):
     base: Weight = 0.0
     weights: dict[Label, Weight] = {}
     text: TextWeights = b""
+    picture: TextWeights = b""
     examined: NotNegative = 0.0
     variance: Doubt = 0.0
 
@@ -165,8 +166,8 @@ class PolicyParameters(Struct, frozen=True):
 
     The prior mean of an arm's attractiveness is, on the logit scale, that of
     `click_rate` plus weight times value over the arm's features (see
-    `policy.model.features`) plus `text` times the arm's vector, each with the segment's own
-    part; and then what `arms` says of its clicks in the other segments.
+    `policy.model.features`) plus `text` and `picture` times the vectors of the arm's text and picture, each with
+    the segment's own part; and then what `arms` says of its clicks in the other segments.
     `strength` is the weight of the page's base rate where nothing else is known.
     """
 
@@ -182,6 +183,8 @@ class PolicyParameters(Struct, frozen=True):
     weights: dict[Label, Weight] = {}
     text_model: Label = ""
     text: TextWeights = b""
+    picture_model: Label = ""
+    picture: TextWeights = b""
     segments: dict[Segment, SegmentFit] = {}
     arms: Annotated[
         dict[Item, tuple[NotNegative, NotNegative]],
@@ -210,6 +213,7 @@ class PolicyParameters(Struct, frozen=True):
     shelves: Annotated[ShelvesFit | UnsetType, Meta(description="Absent where the page has no shelves.")] = UNSET
 
     def __post_init__(self) -> None:
-        sizes = {len(segment.text) for segment in self.segments.values()} | {len(self.text)}
-        if len(sizes - {0}) > 1 or any(size % 2 for size in sizes):
-            raise ValueError(f"Expected `text` to hold as many float16 everywhere, got {sorted(sizes)} bytes")
+        for name in ("text", "picture"):
+            sizes = {len(getattr(part, name)) for part in (self, *self.segments.values())}
+            if len(sizes - {0}) > 1 or any(size % 2 for size in sizes):
+                raise ValueError(f"Expected `{name}` to hold as many float16 everywhere, got {sorted(sizes)} bytes")

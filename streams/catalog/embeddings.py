@@ -1,4 +1,4 @@
-"""Vectors of item texts, by item, as one matrix.
+"""Vectors of item texts, or of their pictures, by item, as one matrix.
 
 Vectors of two models or revisions cannot be compared, so one generation is in use
 at a time: a page is fitted to the one that most vectors are of, and its layouts keep
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from policy.arrays import Floats, Indices, Vectors
 from schemas.errors import BadRecord
-from schemas.messages.catalog import CatalogEmbedding
+from schemas.messages.catalog import CatalogEmbedding, PictureEmbedding
 
 NOTHING = 0
 FIRST_ROWS = 64
@@ -65,7 +65,7 @@ class Embeddings:
             default=None,
         )
 
-    def take(self, item: str, embedding: CatalogEmbedding | None) -> set[str]:
+    def take(self, item: str, embedding: CatalogEmbedding | PictureEmbedding | None) -> set[str]:
         """Take over an item's vector; None deletes it.  Names the generations that this changes.
 
         Raises `BadRecord` for a vector that would drown all others.
@@ -78,7 +78,7 @@ class Embeddings:
             if not self._tables[before].rows:
                 del self._tables[before]
         if embedding is not None and vector is not None:
-            generation = Generation(embedding.model, embedding.revision, len(embedding.vector))
+            generation = Generation(embedding.model, embedding.revision, len(vector.numbers))
             table = self._tables.setdefault(generation, _Table(generation.size))
             table.put(item, vector)
             self._held[item] = generation
@@ -105,13 +105,19 @@ def filled(vectors: Vectors, has: NDArray[np.bool_]) -> Floats | None:
     return exact
 
 
-def _checked(embedding: CatalogEmbedding) -> Encoded:
+def _checked(embedding: CatalogEmbedding | PictureEmbedding) -> Encoded:
     with np.errstate(over="ignore", invalid="ignore"):
-        encoded = Encoded(np.array(embedding.vector, dtype=np.float32), np.float32(embedding.scale))
+        encoded = Encoded(_numbers(embedding), np.float32(embedding.scale))
         length = float(np.linalg.norm(encoded.numbers * encoded.scale))
     if not length <= LONGEST:
         raise BadRecord("invalid", f"expected a vector of length {LONGEST:g} at most, got {length:g}: see its encoder")
     return encoded
+
+
+def _numbers(embedding: CatalogEmbedding | PictureEmbedding) -> Vectors:
+    if isinstance(embedding, PictureEmbedding):
+        return np.frombuffer(embedding.numbers, dtype=np.int8).astype(np.float32)
+    return np.array(embedding.vector, dtype=np.float32)
 
 
 class _Table:

@@ -19,11 +19,12 @@ from streams.catalog.candidates import CandidateSet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemFeatures:
-    """The features [A, F] that the parameters name, text vectors [A, D], margins [A] and categories of candidates."""
+    """Features [A, F] that the parameters name, vectors [A, D] of texts and pictures, margins [A] and categories."""
 
     parameters: PolicyParameters
     features: Features
     vectors: Floats | None
+    pictures: Floats | None
     margins: Floats
     kinds: Codes
 
@@ -34,7 +35,7 @@ class ItemFeatures:
 
     def fitted(self, segment: str, candidates: CandidateSet) -> Fitted:
         """What was fitted for each candidate in a segment."""
-        return fitted(self.parameters, segment, candidates.items, self.features, self.vectors)
+        return fitted(self.parameters, segment, candidates.items, self.features, self.vectors, self.pictures)
 
 
 def item_features(
@@ -42,12 +43,13 @@ def item_features(
     candidates: CandidateSet,
     items: Mapping[str, ItemFacts],
     vectors: Floats | None = None,
+    pictures: Floats | None = None,
 ) -> ItemFeatures:
     """What the catalog says of the candidates, as of the moment the parameters were fitted."""
     described = [items.get(name) for name in candidates.items]
     margins = np.array([1.0 if item is None else item.margin for item in described])
     kinds = kinds_of(["" if item is None else item.category for item in described])
-    return ItemFeatures(parameters, features_of(parameters, described), vectors, margins, kinds)
+    return ItemFeatures(parameters, features_of(parameters, described), vectors, pictures, margins, kinds)
 
 
 def features_of(parameters: PolicyParameters, items: Sequence[ItemFacts | None]) -> Features:

@@ -31,6 +31,7 @@ class CompactItem(msgspec.Struct, frozen=True, gc=False):
     available_from: int = 0
     available_until: int = 0
     complements: tuple[str, ...] = ()
+    family: str = ""
 
 
 def compact(item: CatalogItem) -> CompactItem:
@@ -47,6 +48,7 @@ def compact(item: CatalogItem) -> CompactItem:
         item.available_from,
         item.available_until,
         tuple(item.complements),
+        intern(item.family),
     )
 
 
@@ -65,6 +67,7 @@ def facts(item: ItemFacts | None) -> object:
         return None
     return (
         (item.category, item.brand, *item.tags),
+        item.family,
         (item.created_at, item.price, item.margin, item.available_from, item.available_until),
         tuple(item.complements),
     )

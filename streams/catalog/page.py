@@ -10,6 +10,7 @@ from policy.items import ItemFacts
 from policy.pages.compiled import CompiledPage
 from policy.pages.published import SegmentShelves
 from policy.rules.compiled import CompiledRules, compile_rules
+from policy.rules.likeness import PicturesOf, no_pictures
 from policy.rules.matching import Arms
 from schemas.errors import BadRecord
 from schemas.messages.pages import WHOLE_TEMPLATE, PageRules
@@ -24,7 +25,7 @@ class Page:
 
     `position` is that of catalog-items and `embeddings_position` of catalog-embeddings,
     `items` are those of the catalog, and `revision` changes with every one of them that
-    may be shown here and with its vector.
+    may be shown here and with its vector; `pictures` knows the vectors of items' pictures.
     """
 
     rules: PageRules
@@ -34,6 +35,7 @@ class Page:
     items: Mapping[str, ItemFacts] = field(default_factory=dict)
     revision: int = 0
     embeddings_position: Sequence[int] = ()
+    pictures: PicturesOf = no_pictures
 
     @property
     def parameters(self) -> PolicyParameters | None:
@@ -68,7 +70,7 @@ class Page:
 
     def _bound(self, segment: str, now_ms: int) -> CompiledRules:
         arms = Arms.by_hash(self.candidates.items, self.candidates.hashes, self.items, now_ms)
-        return compile_rules(self.rules, arms, segment, *self.rule_parameters)
+        return compile_rules(self.rules, arms, segment, *self.rule_parameters, self.pictures)
 
 
 class Key(NamedTuple):

@@ -35,7 +35,7 @@ class Ranking:
     def __init__(self, columns_of: Callable[[tuple[str, ...]], Columns]) -> None:
         self._columns_of = columns_of
         self._names: list[str] = []
-        self._columns: Floats = np.zeros((3, 0))
+        self._columns: Floats = np.zeros((4, 0))
         self._basis: Any = None
         self._changed: set[str] = set()
 
@@ -46,7 +46,7 @@ class Ranking:
 
     def forget_all(self) -> None:
         """Score all items again."""
-        self._names, self._columns = [], np.zeros((3, 0))
+        self._names, self._columns = [], np.zeros((4, 0))
         self._changed.clear()
 
     def best(self, items: AbstractSet[str], limit: int, reserve: int) -> list[str]:

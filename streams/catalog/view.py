@@ -14,10 +14,13 @@ from typing import cast
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from policy.arrays import Vectors
 from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
 from policy.pages.messages import offers, shelf_problems
+from policy.rules.kinds.spacing import spaces_by_likeness
 from schemas.codec import decode_key, decoder, named
 from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
@@ -34,7 +37,7 @@ from schemas.topics import (
     SEGMENTS,
 )
 from streams.catalog.candidates import CandidateIndex, CandidateSet
-from streams.catalog.embeddings import Embeddings, Generation, filled
+from streams.catalog.embeddings import Embeddings, filled
 from streams.catalog.item_features import ItemFeatures, features_of, item_features
 from streams.catalog.items import compact, facts, item_of
 from streams.catalog.labels import ItemsByLabel, PagesByLabel
@@ -68,6 +71,7 @@ class CatalogView:
     def __init__(self, invalid: Callable[[str], None] = lambda topic: None) -> None:
         self.items: dict[str, ItemFacts] = {}
         self.embeddings = Embeddings()
+        self.pictures = Embeddings()
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, LatestLayout] = {}
@@ -129,6 +133,7 @@ class CatalogView:
             self.items,
             self._indexes[name].revision,
             self.position(CATALOG_EMBEDDINGS),
+            self._pictures_of,
         )
 
     def described(self, page: str) -> ItemFeatures | None:
@@ -144,9 +149,16 @@ class CatalogView:
 
     def features_of(self, parameters: PolicyParameters, candidates: CandidateSet) -> ItemFeatures:
         """What items say of candidates, and their vectors of the model that the parameters were fitted to."""
-        generation = self.embeddings.named(parameters.text_model)
-        vectors = filled(*self.embeddings.matrix(candidates.items, generation))
-        return item_features(parameters, candidates, self.items, vectors)
+        vectors, pictures = (filled(*those) for those in self._vectors(parameters, candidates.items))
+        return item_features(parameters, candidates, self.items, vectors, pictures)
+
+    def _vectors(self, parameters: PolicyParameters, names: Sequence[str]) -> list[tuple[Vectors, NDArray[np.bool_]]]:
+        """Vectors of texts and of pictures, and which items have one, of the models that the parameters name."""
+        models = (self.embeddings, parameters.text_model), (self.pictures, parameters.picture_model)
+        return [those.matrix(names, those.named(model)) for those, model in models]
+
+    def _pictures_of(self, names: Sequence[str]) -> tuple[Vectors, NDArray[np.bool_]]:
+        return self.pictures.matrix(names, self.pictures.generation)
 
     def remember(self, key: Key, published: LatestLayout) -> None:
         """Take over what is about to come on the topic, unless something newer is known."""
@@ -176,14 +188,19 @@ class CatalogView:
         return compact(item)
 
     def _take_embedding(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
-        """A page changes by a vector of the model that its parameters were fitted to, and by no other."""
+        """A page changes by a vector of a model that its parameters were fitted to, and by no other."""
         (name,) = key
         new = None if value is None else named(decoder(CatalogEmbedding)(value), "item", name)
         item = self.items.get(name)
-        changed = self.embeddings.take(name if item is None else item.item, new)
+        own = name if item is None else item.item
+        picture = new and new.picture
+        changed = self.embeddings.take(own, new)
+        pictures = self.pictures.take(own, picture or None)
         for page in self._pages_by_label.of(name, item, item):
             parameters = self.parameters.get(page)
-            if parameters is not None and parameters.text_model in changed and self._indexes[page].touch(name):
+            fitted = parameters and (parameters.text_model in changed or parameters.picture_model in pictures)
+            spaced = pictures and spaces_by_likeness(self.rules[page])
+            if (fitted or spaced) and self._indexes[page].touch(name):
                 changes.pages.add(page)
 
     def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
@@ -229,17 +246,18 @@ class CatalogView:
         created = np.array([self.items[name].created_at for name in names], dtype=np.float64)
         parameters = self.parameters.get(page)
         if parameters is None:
-            return Columns(None, created, Scores(np.zeros(len(names)), np.full(len(names), np.nan)))
-        generation = self.embeddings.named(parameters.text_model)
+            unknown = np.full(len(names), np.nan)
+            return Columns(None, created, Scores(np.zeros(len(names)), unknown, unknown))
+        generations = self.embeddings.named(parameters.text_model), self.pictures.named(parameters.picture_model)
         parts = [
-            self._scores(parameters, names[begin : begin + SCORED_AT_A_TIME], generation)
+            self._scores(parameters, names[begin : begin + SCORED_AT_A_TIME])
             for begin in range(0, max(1, len(names)), SCORED_AT_A_TIME)
         ]
-        return Columns(generation, created, Scores(*map(np.concatenate, zip(*parts, strict=True))))
+        return Columns(generations, created, Scores(*map(np.concatenate, zip(*parts, strict=True))))
 
-    def _scores(self, parameters: PolicyParameters, names: Sequence[str], generation: Generation | None) -> Scores:
+    def _scores(self, parameters: PolicyParameters, names: Sequence[str]) -> Scores:
         features = features_of(parameters, [self.items[name] for name in names])
-        return scores(parameters, WHOLE_PAGE, features, *self.embeddings.matrix(names, generation))
+        return scores(parameters, WHOLE_PAGE, features, *self._vectors(parameters, names))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)

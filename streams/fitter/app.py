@@ -30,7 +30,7 @@ from streams.catalog.follower import Follower
 from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.fitter.due import FitRule, basis_of
-from streams.fitter.page import PageState, fit, items_of, start_of
+from streams.fitter.page import PageState, fit, items_of, start_of, vectors_of
 from streams.fitter.purchases import PurchaseReader
 from streams.fitter.segments.fitter import SegmentFitter, TitledCatalog
 from streams.fitter.segments.reader import UnitReader
@@ -163,7 +163,7 @@ class Fitter:
     def _declared(self, rules: PageRules) -> tuple[object, ...]:
         """What a fit depends on beside counts."""
         purchases = self._purchases.revision if learns_complements(rules) else None
-        return rules, self._catalog.embeddings.generation, purchases
+        return rules, self._catalog.embeddings.generation, self._catalog.pictures.generation, purchases
 
     async def _fit_to(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> None:
         page, now_ms = rules.page, time.time_ns() // 1_000_000
@@ -179,13 +179,11 @@ class Fitter:
 
     def _state_of(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> PageState:
         """What the catalog says now: copied, because the fit goes on beside it."""
-        catalog, generation = self._catalog, self._catalog.embeddings.generation
+        catalog = self._catalog
         names = items_of(tables)
         items = {name: item for name in names if (item := catalog.items.get(name)) is not None}
-        matrix, has = catalog.embeddings.matrix(names, generation)
-        vectors = {name: matrix[row] for row, name in enumerate(names) if has[row]}
-        model = generation.name if generation else ""
-        return PageState(rules, tables, items, vectors, model, tuple(self._state.manifest.signals))
+        texts, pictures = (vectors_of(names, those) for those in (catalog.embeddings, catalog.pictures))
+        return PageState(rules, tables, items, *texts, tuple(self._state.manifest.signals), None, *pictures)
 
     def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
         others = [

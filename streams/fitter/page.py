@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from policy.arrays import Vectors
+from policy.arrays import Floats, Vectors
 from policy.items import ItemFacts
 from policy.model.examination import VisibleTimes, examination
 from policy.model.features import describe
@@ -21,7 +21,7 @@ from policy.model.visits.lowering import kinds_of, lowering_of
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters, VisitFit
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.embeddings import filled
+from streams.catalog.embeddings import Embeddings, filled
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE, weights
 from streams.fitter.pacing import pacing
@@ -44,6 +44,8 @@ PAGES_WEIGHT = 1.0
 class PageState:
     """What a page is fitted from: its tables by segment, what the catalog knows, float32[D] by item of one model.
 
+    `pictures` are the vectors of items' pictures, as `vectors` are those of texts.
+
     `signals` are the kinds of signals that the tables count, by place, and `visits` what page views as wholes say.
     """
 
@@ -54,6 +56,15 @@ class PageState:
     model: str = ""
     signals: Sequence[str] = ()
     visits: VisitFit | None = None
+    pictures: Mapping[str, Vectors] = field(default_factory=dict)
+    picture_model: str = ""
+
+
+def vectors_of(names: Sequence[str], embeddings: Embeddings) -> tuple[dict[str, Vectors], str]:
+    """The vectors of these items that are of the model that most items have one of, and that model."""
+    generation = embeddings.generation
+    matrix, has = embeddings.matrix(names, generation)
+    return {name: matrix[row] for row, name in enumerate(names) if has[row]}, generation.name if generation else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +203,14 @@ def _visible_times(tables: Sequence[Table], weight_of: Mapping[range, int], slot
 def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:
     items = [state.items.get(name) for name in names.items]
     features, scales = describe(items, now_ms)
-    has = np.array([name in state.vectors for name in names.items], dtype=np.bool_)
+    texts, pictures = _matrix(names.items, state.vectors), _matrix(names.items, state.pictures)
+    return Described(features, scales, texts, state.model, pictures, state.picture_model)
+
+
+def _matrix(names: Sequence[str], vectors: Mapping[str, Vectors]) -> Floats | None:
+    """The vectors of items, float64[A, D], filled where there is none; None where no item has one."""
+    has = np.array([name in vectors for name in names], dtype=np.bool_)
     if not has.any():
-        return Described(features, scales)
-    nothing = np.zeros_like(next(iter(state.vectors.values())))
-    vectors = filled(np.stack([state.vectors.get(name, nothing) for name in names.items]), has)
-    return Described(features, scales, vectors, state.model)
+        return None
+    nothing = np.zeros_like(next(iter(vectors.values())))
+    return filled(np.stack([vectors.get(name, nothing) for name in names]), has)

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from policy.arrays import Floats
 from policy.assignment import slate_chances
 from policy.model.posteriors import Beta, interval
-from policy.model.priors import unpacked
+from policy.model.priors import weights_of
 from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Statistics
 from policy.slates.sampling import click_draws
@@ -35,8 +35,8 @@ from streams.state.reader import KeyState
 class Prior:
     """Where the click rate starts and how much that weighs; what it comes from.
 
-    `features` are what features add on the logit scale, `text` what the
-    text vector adds; `variance` is the factor by which their mean is above the likeliest, as they are uncertain;
+    `features` are what features add on the logit scale, `text` and `picture` what their vectors
+    add; `variance` is the factor by which their mean is above the likeliest, as they are uncertain;
     `factor` is what clicks in the page's other segments make of it.
     """
 
@@ -47,6 +47,7 @@ class Prior:
     text: float
     variance: float
     factor: float
+    picture: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +209,17 @@ def _priors(
     arm_priors = weighted_counts.priors(
         item_features, segment, statistics.impressions, statistics.clicks, statistics.examination
     )
-    parts, text = _parts(item_features, segment)
+    parts, text, picture = _parts(item_features, segment)
     base = item_features.parameters.click_rate
     variances, factors = arm_priors.variance.tolist(), arm_priors.factor.tolist()
     return [
-        Prior(means[row], weights[row], base, parts[row], text[row], variances[row], factors[row])
+        Prior(means[row], weights[row], base, parts[row], text[row], variances[row], factors[row], picture[row])
         for row in range(arms)
     ]
 
 
-def _parts(item_features: ItemFeatures, segment: str) -> tuple[list[dict[str, float]], list[float]]:
-    """What each feature adds for each arm, and what the text adds, on the logit scale."""
+def _parts(item_features: ItemFeatures, segment: str) -> tuple[list[dict[str, float]], list[float], list[float]]:
+    """What each feature adds for each arm, and what text and picture add, on the logit scale."""
     parameters: PolicyParameters = item_features.parameters
     fit = parameters.segments.get(segment)
     own = fit.weights if fit else {}
@@ -231,9 +232,17 @@ def _parts(item_features: ItemFeatures, segment: str) -> tuple[list[dict[str, fl
     if fit and fit.base:
         for row in parts:
             row["segment"] = round(fit.base, 4)
-    text = np.zeros(len(parts))
-    if item_features.vectors is not None:
-        for packed in (parameters.text, fit.text if fit else b""):
-            if len(text_weights := unpacked(packed)) == item_features.vectors.shape[1]:
-                text = text + item_features.vectors @ text_weights
-    return parts, [round(float(part), 4) for part in text]
+    text, picture = (
+        _added(item_features, segment, kind, vectors)
+        for kind, vectors in (("text", item_features.vectors), ("picture", item_features.pictures))
+    )
+    return parts, text, picture
+
+
+def _added(item_features: ItemFeatures, segment: str, kind: str, vectors: Floats | None) -> list[float]:
+    """What the vectors of a kind add for each arm."""
+    added = np.zeros(len(item_features.features.values))
+    if vectors is not None:
+        for weights in weights_of(item_features.parameters, segment, kind, vectors.shape[1]):
+            added = added + vectors @ weights
+    return [round(float(part), 4) for part in added]

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as replaced
 from scipy.special import betaincinv, logit
 
+from policy.model.directions import DIRECTIONS, directions_of
 from policy.model.examination import examination
 from policy.model.features import FURTHEST, Features, describe
-from policy.model.fitting import DIRECTIONS, Described, PageCounts, _directions, fit_page
+from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.interest import damping
 from policy.model.posteriors import Beta, posterior
 from policy.model.priors import (
@@ -109,6 +110,25 @@ def test_what_one_segment_likes_much_promises_others_no_more_than_it_should() ->
             elsewhere = np.setdiff1d(favourites, favourites[row])
             ratios.append(np.asarray(found.prior.click_rate)[elsewhere].sum() / those.truth[row, elsewhere].sum())
     assert 0.93 < np.mean(ratios) < 1.07
+
+
+@pytest.mark.parametrize("telling", ["picture", "text"])
+def test_the_evidence_says_whether_texts_or_pictures_tell_more(telling: str) -> None:
+    those, rng = world(np.random.default_rng(3)), np.random.default_rng(5)
+    noise = rng.normal(size=(len(those.items), 12)) / np.sqrt(12)
+    counts = those.counts(np.random.default_rng(4), 100.0, arms=90)
+    nothing, vectors = Features((), np.zeros((len(those.items), 0))), those.vectors
+    pair = (vectors, noise) if telling == "text" else (noise, vectors)
+    described = Described(nothing, {}, pair[0], "t", pair[1], "p")
+    parameters = fit_page("home", counts, described, 1, BASE)
+    assert (parameters.text_model, parameters.picture_model) == ("t", "p")
+    spread = {
+        kind: float((matrix @ unpacked(getattr(parameters, kind))).std())
+        for kind, matrix in zip(("text", "picture"), pair, strict=True)
+    }
+    assert spread[telling] > 3.0 * min(spread.values())
+    unseen = interest(parameters, "s0", nothing, *pair)[90:]
+    assert np.corrcoef(logit(unseen), logit(those.truth[0, 90:]))[0, 1] > 0.6
 
 
 def test_text_tells_items_apart_that_nobody_has_seen() -> None:
@@ -269,7 +289,7 @@ def test_directions_are_those_in_which_vectors_differ_most(seed: int, shape: tup
     count, size = shape
     rng = np.random.default_rng(seed)
     vectors = 0.3 + rng.normal(size=shape) * np.linspace(3.0, 0.5, size)
-    directions = _directions(vectors)
+    directions = directions_of(vectors)
     values = (vectors - vectors.mean(axis=0)) @ directions
     sizes = np.sqrt(np.square(values).mean(axis=0))
     assert directions.shape == (size, min(DIRECTIONS, size, count - 1))

@@ -198,7 +198,9 @@ def statuses(settings: ConsoleSettings, *asked: tuple[str, str, dict[str, str]])
         async with ClientSession() as session:
             for method, path, headers in asked:
                 async with session.request(method, address + path, headers=headers, allow_redirects=False) as response:
-                    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+                    policy = response.headers["Content-Security-Policy"]
+                    assert policy.startswith("default-src 'none'")
+                    assert policy.endswith(" ".join(["img-src 'self' data:", *settings.images]))
                     found.append(response.status)
         await runner.cleanup()
         return found
@@ -213,6 +215,14 @@ def test_without_a_token_only_this_machine_is_answered() -> None:
         ("GET", "/", {"Host": "localhost:1"}),
         ("GET", "/", {"Host": "shop.example"}),
     ) == [200, 200, 403]
+
+
+def test_pictures_come_from_hosts_that_are_named() -> None:
+    assert statuses(ConsoleSettings(image_hosts="cdn.shop.example, Images.example:8443"), ("GET", "/", {})) == [200]
+    assert ConsoleSettings(image_hosts="cdn.shop.example, Images.example:8443").images[1] == "images.example:8443"
+    for wrong in ("https://cdn.example", "a b", "x; script-src *"):
+        with pytest.raises(ValueError, match="names of hosts"):
+            ConsoleSettings(image_hosts=wrong)
 
 
 def test_what_writes_comes_from_our_own_pages() -> None:

@@ -148,7 +148,7 @@ def pin_on_the_page(browser: Any) -> None:
     browser.mouse.up()
     browser.get_by_text("1 change, not published").wait_for()
     said = browser.locator(".draft-bar .tools .soft").inner_text()
-    title = re.fullmatch(r" · (.+) is pinned in cart-2", said)[1]
+    title = said.removeprefix(" · ").removesuffix(" is pinned in cart-2")
     browser.locator(".card h3 a", has_text=title).focus()
     browser.keyboard.press("Alt+ArrowRight")
     browser.get_by_text("2 changes, not published").wait_for()

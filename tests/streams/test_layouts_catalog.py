@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policy.model.priors import packed
 from policy.slates.candidates import candidates
 from schemas.codec import encode, encode_key
-from schemas.messages.catalog import CatalogEmbedding, CatalogItem
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem, PictureEmbedding
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Candidates, PageRules
 from schemas.messages.parameters import PolicyParameters
@@ -198,6 +198,26 @@ def test_a_page_keeps_to_the_model_of_its_parameters_and_changes_by_no_other() -
     topics.put(CATALOG_EMBEDDINGS, b"i3", None)
     assert used() is None
     assert topics.catalog.page("home").embeddings_position == [7]
+
+
+def test_pictures_are_of_a_model_of_their_own() -> None:
+    topics = Topics()
+    topics.put(PAGE_RULES, b"home", PageRules("home", 1, ["s"], candidates=Candidates(items=["i1", "i2"])))
+    for name in ("i1", "i2"):
+        topics.put(CATALOG_ITEMS, name.encode(), item(name))
+    fitted = msgspec.structs.replace(texts("old", 1, 1.0), picture_model="eye@1", picture=packed(np.array([1.0, 0.0])))
+    topics.put(POLICY_PARAMETERS, b"home", fitted)
+    eye = PictureEmbedding("eye", "h", "i", np.array([-3, 100], dtype=np.int8).tobytes(), "1", 0.5)
+    both = msgspec.structs.replace(vector("i1", "old", 2.0), picture=eye)
+    assert topics.put(CATALOG_EMBEDDINGS, b"i1", both).pages == {"home"}
+    assert topics.put(CATALOG_EMBEDDINGS, b"i2", vector("i2", "old", 4.0)).pages == {"home"}
+    known = topics.catalog.described("home")
+    assert known is not None and known.vectors is not None and known.pictures is not None
+    assert (known.vectors.tolist(), known.pictures.tolist()) == ([[2.0], [4.0]], [[-1.5, 50.0]] * 2)
+    newer = msgspec.structs.replace(both, picture=msgspec.structs.replace(eye, revision="2"))
+    topics.put(CATALOG_EMBEDDINGS, b"i1", newer)
+    known = topics.catalog.described("home")
+    assert known is not None and known.pictures is None
 
 
 @given(st.permutations(range(12)), st.integers(0, 12))

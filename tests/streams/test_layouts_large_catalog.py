@@ -22,6 +22,7 @@ from schemas.messages.parameters import PolicyParameters
 from schemas.topic import Topic
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.candidates import CandidateIndex
+from streams.catalog.embeddings import filled
 from streams.catalog.follower import HOLD_S, Follower
 from streams.catalog.labels import ItemsByLabel
 from streams.catalog.page import Changes
@@ -114,15 +115,26 @@ def test_an_arm_has_the_same_scores_whatever_others_are_scored_with_it(
     features = Features(("price", "age", "brand=x"), rng.normal(size=(arms, 3)))
     vectors, has = rng.normal(size=(arms, size)).astype(np.float32), rng.random(arms) < 0.9
     of = PolicyParameters(
-        "p", 1, 1, 0.1, 5.0, weights={"price": 0.3, "brand=x": -0.2}, text=packed(rng.normal(size=size))
+        "p",
+        1,
+        1,
+        0.1,
+        5.0,
+        weights={"price": 0.3, "brand=x": -0.2},
+        text=packed(rng.normal(size=size)),
+        picture=packed(rng.normal(size=3)),
     )
-    everything = scores(of, "*", features, vectors, has)
+    pictures, seen = rng.normal(size=(arms, 3)).astype(np.float32), rng.random(arms) < 0.7
+    pictures[~seen] = 0.0
+    everything = scores(of, "*", features, (vectors, has), (pictures, seen))
     some = data.draw(st.lists(st.integers(0, arms - 1), min_size=1, unique=True))
-    part = scores(of, "*", Features(features.names, features.values[some]), vectors[some], has[some])
+    those = (vectors[some], has[some]), (pictures[some], seen[some])
+    part = scores(of, "*", Features(features.names, features.values[some]), *those)
     assert part.features.tobytes() == everything.features[some].tobytes()
     assert part.texts.tobytes() == everything.texts[some].tobytes()
-    filled = np.where(has[:, None], vectors, vectors[has].mean(axis=0, dtype=np.float64) if has.any() else 0.0)
-    assert np.allclose(interest_of(everything), interest(of, "*", features, filled if has.any() else None))
+    assert part.pictures.tobytes() == everything.pictures[some].tobytes()
+    known = filled(vectors, has), filled(pictures, seen)
+    assert np.allclose(interest_of(everything), interest(of, "*", features, *known))
 
 
 @pytest.fixture

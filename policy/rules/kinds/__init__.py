@@ -15,7 +15,8 @@ A further kind that is content with the constraints there are needs no other cod
   others
 - `shelves`: `not-above`, `not-below`, `most-of-kind`, `least-exposure`: where shelves stand, and how
   often; items in slots are not concerned
-- `spacing`: `spacing`: arms of one brand or category are N or more positions apart
+- `spacing`: `spacing`: arms of one brand or category, or that are alike, are N or more positions
+  apart
 - `sponsored`: `sponsored`: a slot goes to the best of some arms in as many slates as its
   impressions of the day allow
 """

@@ -10,7 +10,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes
 from policy.rules.constraint import Constraint, label, stack_codes, stack_masks
 from policy.rules.kind import Kind, PageContext
-from policy.rules.matching import NO_CODE
+from policy.rules.likeness import NO_CODE
 from policy.rules.order import Relaxation
 from schemas import rules as declared
 

@@ -1,4 +1,4 @@
-"""`spacing`: arms of one brand or category are N or more positions apart."""
+"""`spacing`: arms of one brand or category, or that are alike, are N or more positions apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes
 from policy.rules.constraint import Constraint, label, stack_codes
 from policy.rules.kind import Kind, PageContext, Problem
-from policy.rules.matching import NO_CODE
+from policy.rules.likeness import NO_CODE
 from policy.rules.order import Relaxation
 from schemas import rules as declared
 from schemas.messages.pages import PageRules
@@ -67,7 +67,16 @@ def _slates_too_near(codes: Codes, distance: int) -> int:
 
 def _bind(rule: declared.Spacing, page: PageContext) -> Iterator[Spacing]:
     effect = f"kept {rule.distance} apart by {rule.name}"
-    yield Spacing(label(rule), effect, page.arms.codes(rule.by), rule.distance)
+    if rule.by == declared.LIKENESS:
+        codes = page.arms.alike(page.pictures, rule.similarity)
+    else:
+        codes = page.arms.codes(rule.by)
+    yield Spacing(label(rule), effect, codes, rule.distance)
+
+
+def spaces_by_likeness(page: PageRules) -> bool:
+    """Whether a page has such a rule that asks what pictures are alike."""
+    return any(isinstance(rule, declared.Spacing) and rule.by == declared.LIKENESS for rule in page.rules)
 
 
 def _problems(rule: declared.Spacing, page: PageRules) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
-// A picture for an item that has none, from its category and name: the same words, the same picture.
+// Pictures of items: their own where it may be loaded, else one from category and title: the same words, the same picture.
 
-import { drawing } from "./dom.js";
+import { drawing, element } from "./dom.js";
 
 function numbers(text) {
   let seed = 2166136261;
@@ -87,3 +87,19 @@ export function art(category, title) {
 }
 
 export const hueOf = (category) => (numbers(category || "content")() * 360).toFixed(0);
+
+// Hosts that the console's policy lets browsers load pictures from.
+let hosts = [];
+export function allowImages(names) {
+  hosts = names;
+}
+
+export function pictureOf(card) {
+  const drawn = () => art(card.category, card.title);
+  const url = card.image && URL.canParse(card.image) ? new URL(card.image) : null;
+  if (!url || !hosts.includes(url.host)) return drawn();
+  const image = element("img");
+  Object.assign(image, { alt: "", loading: "lazy", decoding: "async", draggable: false, src: url.href });
+  image.addEventListener("error", () => image.replaceWith(drawn()));
+  return image;
+}

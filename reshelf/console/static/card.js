@@ -1,6 +1,6 @@
 // An item as it stands on a page, with the rules that bear on it.
 
-import { art } from "./art.js";
+import { pictureOf } from "./art.js";
 import { element, money, percent, say, until } from "./dom.js";
 
 const NEW_MS = 120_000,
@@ -11,7 +11,7 @@ export const oldestOf = (slots) => Math.min(...slots.filter((slot) => slot.creat
 export function cardOf(slot, oldest) {
   const link = element("a", "", slot.title),
     share = element("i"),
-    was = element("p", "was small soft cut"),
+    was = element("p", "was small soft"),
     marks = element("p", "marks"),
     place = element("span", "place"),
     more = element("button", "more", "⋯");
@@ -23,7 +23,7 @@ export function cardOf(slot, oldest) {
     element("span", "soft", slot.category || "content"),
     element("b", "", money(slot.price, slot.currency || "EUR")),
   ]);
-  const picture = element("div", "picture", [art(slot.category, slot.title), place, marks]);
+  const picture = element("div", "picture", [pictureOf(slot), place, marks]);
   if (slot.created_at > oldest + LATER_MS && Date.now() - slot.created_at < NEW_MS)
     picture.append(element("span", "tag new", "new"));
   const made = element("article", "card", [

@@ -1,7 +1,7 @@
 // Items by words of their titles, while somebody types.
 
 import { ask } from "./answer.js";
-import { art } from "./art.js";
+import { pictureOf } from "./art.js";
 import { element, money } from "./dom.js";
 
 const PAUSE_MS = 120;
@@ -63,7 +63,7 @@ export function find(page, label, pick) {
       options = content.items.map((card, number) => {
         const note = card.may ? money(card.price, card.currency || "EUR") : "not among what this page may show";
         const made = element("li", card.may ? "" : "off", [
-          element("span", "thumb", art(card.category, card.title)),
+          element("span", "thumb", pictureOf(card)),
           element("span", "", [element("b", "", card.title), element("span", "small soft", ` ${card.item}`)]),
           element("span", "small soft", note),
         ]);

@@ -1,17 +1,20 @@
 // Which page is open, and the round of asking for its content.
 
 import { ask } from "./answer.js";
+import { allowImages } from "./art.js";
 import { drawing, element, say, segmentName, span } from "./dom.js";
+import { drafts } from "./drafts.js";
 import { experiment } from "./experiment.js";
 import { openHelp } from "./help.js";
 import { items } from "./items.js";
+import { become } from "./person.js";
 import { pipeline } from "./pipeline.js";
 import { rules } from "./rules.js";
 import { shop } from "./shop.js";
 import { start } from "./start.js";
 import { why } from "./why.js";
 
-const views = { start, shop, items, experiment, pipeline, why, rules };
+const views = { start, shop, items, experiment, pipeline, why, rules, drafts };
 const main = document.getElementById("main"),
   tabs = document.getElementById("tabs"),
   status = document.getElementById("status");
@@ -126,11 +129,13 @@ async function learnPages() {
     // Not each time that another one is seen more: whoever looks at a page stays there.
     if (!(usual in pages)) usual = content.most_seen;
     warnings = content.warnings;
+    allowImages(content.image_hosts ?? []);
+    become(content);
     if (JSON.stringify(pages) !== before || !shown) open();
   } catch (error) {
     signal("gone", error.message);
   }
-  setTimeout(learnPages, Object.keys(pages).length ? 5000 : 500);
+  setTimeout(learnPages, Object.keys(pages).length ? 2500 : 500);
 }
 
 for (const [name, view] of Object.entries(views)) {

@@ -1,9 +1,10 @@
 // A draft before it is published: the page now and after, what it is expected to cost or earn, and publishing it.
 
 import { LONG_MS, send } from "./answer.js";
-import { art } from "./art.js";
+import { pictureOf } from "./art.js";
 import { element, money, number, percent, segmentName, table } from "./dom.js";
 import { bodyOf } from "./draft.js";
+import { mayPublish, nameField, rememberName } from "./person.js";
 import { field, openDialog } from "./popup.js";
 
 const PER = 1000;
@@ -76,7 +77,7 @@ function strip(title, side) {
   const cards = side.slots.map((slot, at) => {
     const made = element("li", slot.item ? "" : "soft", [
       element("span", "number small soft", String(at + 1)),
-      element("span", "thumb", slot.item ? art(slot.category, slot.title) : ""),
+      element("span", "thumb", slot.item ? pictureOf(slot) : ""),
       element("span", "", slot.title || "left to the renderer"),
     ]);
     return made;
@@ -164,12 +165,10 @@ function report(content) {
 // `published` is told {version, base, author} once the rules are on the topic; `said` is shown while nothing is.
 export function openPreview(now, draft, published) {
   const told = element("div", "report", element("p", "loading", "Laying out the page and pricing each rule…")),
-    author = element("input"),
+    author = nameField(),
     reason = element("input"),
     button = element("button", "main", "Publish"),
     said = element("div", "said");
-  author.value = localStorage.getItem("reshelf-author") ?? "";
-  author.autocomplete = "name";
   said.setAttribute("role", "status");
   button.disabled = true;
   const form = element("form", "publish", [field("Your name", author), field("Why", reason), button]);
@@ -179,14 +178,15 @@ export function openPreview(now, draft, published) {
     .then((content) => told.replaceChildren(...report(content)))
     .catch((error) => told.replaceChildren(element("p", "notice bad", `No price: ${error.message}`)))
     .finally(() => {
-      button.disabled = false;
+      button.disabled = !mayPublish();
+      if (!mayPublish()) button.title = "Your token may look and price, not publish.";
     });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
     said.replaceChildren(element("p", "notice", "Writing it to the topic…"));
     try {
-      localStorage.setItem("reshelf-author", author.value);
+      rememberName(author);
       const { text } = await send("draft", body);
       const made = await send("publish", {
         page: now.page,

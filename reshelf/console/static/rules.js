@@ -1,8 +1,9 @@
 // Rules of a page: edit, check, publish, go back.  Who, when and why is kept with every version.
 
 import { ask, send } from "./answer.js";
-import { choice, dateAfter, day, element, number, panel, say } from "./dom.js";
+import { choice, dateAfter, day, element, money, number, panel, say } from "./dom.js";
 import { discard, draftOf, looked, write } from "./draft.js";
+import { mayPublish, nameField, rememberName } from "./person.js";
 import { openPreview, takeBack } from "./preview.js";
 
 // A date as the shop's clocks show it: in a rule, dates are the shop's.
@@ -54,7 +55,24 @@ function summary(rule, titles) {
   return words[rule.kind]?.() ?? "";
 }
 
-function inForce(rule, titles) {
+// What a rule cost or earned so far, in money where orders are known, else in clicks.
+function soFar(rule, report) {
+  const one = report?.rules?.find((each) => each.name === rule.name),
+    name = one?.change?.revenue ? "revenue" : "clicks",
+    range = one?.change?.[name]?.so_far;
+  if (!range) return "";
+  const said = (value) =>
+    name === "revenue" ? money(Math.round(Math.abs(value)), report.currency) : `${number(Math.abs(value))} clicks`;
+  if (range.low > 0) return element("span", "good small", ` · earned about ${said(range.mean)} so far`);
+  if (range.high < 0) return element("span", "bad small", ` · cost about ${said(range.mean)} so far`);
+  return element(
+    "span",
+    "soft small",
+    ` · so far between a loss of ${said(range.low)} and a gain of ${said(range.high)}`,
+  );
+}
+
+function inForce(rule, titles, report) {
   const now = Date.now(),
     over = rule.ends_at <= now,
     early = rule.starts_at > now,
@@ -75,6 +93,7 @@ function inForce(rule, titles) {
         "soft small",
         ` ${summary(rule, titles)}${rule.segments.length ? ` · for ${rule.segments.join(", ")}` : ""}`,
       ),
+      soFar(rule, report),
     ]),
     element("span", `tag ${when[1]}`, when[0]),
   ]);
@@ -96,14 +115,15 @@ export const rules = {
   query: (now) => ({ page: now.page }),
 
   open(root, now) {
-    let held = null;
+    let held = null,
+      listed = 0;
     const editor = element("textarea", "mono"),
       gutter = element("div", "gutter mono soft number"),
       said = element("div", "said"),
       list = element("ul", "in-force"),
       history = element("div", "history"),
       told = element("p", "soft small");
-    const author = element("input"),
+    const author = nameField(),
       reason = element("input"),
       check = element("button", "", "Check"),
       price = element("button", "", "Preview"),
@@ -114,7 +134,6 @@ export const rules = {
     editor.wrap = "off";
     author.placeholder = "your name";
     author.setAttribute("aria-label", "Your name");
-    author.value = localStorage.getItem("reshelf-author") ?? "";
     reason.placeholder = "why";
     reason.setAttribute("aria-label", "Why");
     reason.className = "grow";
@@ -186,7 +205,8 @@ export const rules = {
       } catch (error) {
         tell(element("p", "notice bad", error.message));
       }
-      check.disabled = price.disabled = publish.disabled = false;
+      check.disabled = price.disabled = false;
+      publish.disabled = !mayPublish();
     }
 
     async function refresh(made) {
@@ -265,7 +285,7 @@ export const rules = {
     publish.addEventListener("click", () =>
       guarded(async () => {
         if (!(await look())) return;
-        localStorage.setItem("reshelf-author", author.value);
+        rememberName(author);
         const made = await send("publish", {
           page: now.page,
           version: held.version,
@@ -342,9 +362,12 @@ export const rules = {
         );
       say(told, `version ${content.version} is in force`);
       timeZone = content.time_zone;
-      list.replaceChildren(...content.rules.map((rule) => inForce(rule, content.titles ?? {})));
+      list.replaceChildren(...content.rules.map((rule) => inForce(rule, content.titles ?? {}, content.so_far)));
       if (!content.rules.length) list.replaceChildren(element("li", "soft", "No rule: the policy alone decides."));
-      history.replaceChildren(...content.history.map((one, at) => versionRow(one, at, content.version)));
+      // Who has opened a version keeps it open.
+      if (content.version !== listed)
+        history.replaceChildren(...content.history.map((one, at) => versionRow(one, at, content.version)));
+      listed = content.history.length && content.history[0].version === content.version ? content.version : 0;
     }
 
     return show;

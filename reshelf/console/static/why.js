@@ -1,6 +1,6 @@
 // What led to one item in one slot, step by step.
 
-import { art } from "./art.js";
+import { art, pictureOf } from "./art.js";
 import { choice, drawing, element, exceptions, number, panel, percent, say, segmentName } from "./dom.js";
 
 const WIDTH = 600,
@@ -84,11 +84,12 @@ function steps(arm, content) {
   const found = [
     step("The page's base rate", "how often an item here is clicked once it is looked at", percent(prior.base, 2)),
   ];
-  if (features.length || prior.text)
+  if (features.length || prior.text || prior.picture)
     found.push(
       step(
         "What it is",
-        `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}`,
+        `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}` +
+          (prior.picture ? `, its picture ×${number(Math.exp(prior.picture), 2)}` : ""),
         "",
         chips,
       ),
@@ -150,7 +151,7 @@ const stageSteps = (stages) =>
   stages.map((stage) => step(stage.title, stage.text, stage.share === null ? "" : percent(stage.share, 2)));
 
 function listed(one, content, now) {
-  const picture = element("span", "thumb", art(one.category, one.title)),
+  const picture = element("span", "thumb", pictureOf(one)),
     words = element("span", "cut", one.title);
   const button = element("button", "pick", [
     picture,

@@ -15,6 +15,8 @@ from streams.state.limits.use import ALARM, QuotaUse
 
 WINDOW = 5
 """Beats that a rate is taken over."""
+FROZEN_S = 5.0
+"""What does not answer for longer is told of, before its own time limit ends."""
 LONG_MS = 30_000
 """Events that wait for longer are worth a warning, once they did so for a whole window."""
 
@@ -27,7 +29,7 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
         return away or ["no state yet: no worker has made it; start `reshelf worker`"]
     waiting = _waiting(list(monitor.beats)[-WINDOW:])
     return [
-        *away,
+        *(away or _stuck(monitor.look_age_s)),
         *_without_workers(view),
         *_expired(view, now_ms),
         *waiting,
@@ -36,6 +38,11 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
         *_quotas(monitor.quotas),
         *_short_duplicates(monitor.duplicates),
     ]
+
+
+def _stuck(age_s: float) -> Iterator[str]:
+    if age_s > FROZEN_S:
+        yield f"figures are {age_s:,.0f} s old: Kafka or Redis takes long to answer"
 
 
 def _without_workers(view: LiveView) -> Iterator[str]:

@@ -79,7 +79,7 @@ def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, StoredLayout
 def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
     """What people want to see of an item; one that the catalog does not have is a content block or gone."""
     if entry is None:
-        return {"item": item, "title": item, "category": "", "price": None, "currency": "", "brand": ""}
+        return {"item": item, "title": item, "category": "", "price": None, "currency": "", "brand": "", "image": ""}
     return {
         "item": item,
         "title": entry.title,
@@ -87,6 +87,7 @@ def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
         "price": entry.price,
         "currency": entry.currency,
         "brand": entry.brand,
+        "image": entry.image,
     }
 
 

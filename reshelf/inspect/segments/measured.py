@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from policy.segments.fitting import Published, likeliest_names, mixture_of
-from policy.segments.gain import Gain, gain_of, held_out_logs
+from policy.segments.gain import Gain, gain_of, newest_logs
 from policy.segments.rule import UNASSIGNED
 from policy.segments.votes import Votes
 from streams.fitter.segments.reader import UnitReader
@@ -64,6 +64,6 @@ def measure(published: Published, visitors: Votes) -> Measured:
     mixture = mixture_of(published, visitors)
     ratios = mixture.ratios - logsumexp(mixture.ratios, axis=0, b=visitors.popularity[:, None])
     is_measurable = bool(published.model.names) and bool((np.diff(visitors.starts) >= 2).any())
-    gain = gain_of(held_out_logs(replace(mixture, ratios=ratios), visitors)) if is_measurable else Gain(0.0, np.inf)
+    gain = gain_of(newest_logs(replace(mixture, ratios=ratios), visitors)) if is_measurable else Gain(0.0, np.inf)
     entropy = -sum(share * math.log2(share) for share in shares.values() if share)
     return Measured(visitors.units, shares[UNASSIGNED], shares, entropy + 0.0, gain)

@@ -1,0 +1,34 @@
+"""The directions of vectors that weights are fitted in: those in which a page's items differ most."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import eigh
+
+from policy.arrays import Floats
+
+DIRECTIONS = 32
+
+
+def directions_of(vectors: Floats) -> Floats:
+    """Principal directions of the vectors, float64[D, T], scaled so that the first has values of size 1.
+
+    The mean is not taken off: it ends up in the base rate.
+    """
+    centred = vectors - vectors.mean(axis=0) if len(vectors) else vectors
+    rows = centred[np.abs(vectors).sum(axis=1) > 0.0]
+    if len(rows) < 2:
+        return np.zeros((vectors.shape[1], 0))
+    sizes, axes = _principal(rows)
+    rank = int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0
+    return np.asarray(axes[:, :rank] * (np.sqrt(len(rows)) / max(sizes[0], 1e-12)), dtype=np.float64)
+
+
+def _principal(rows: Floats) -> tuple[Floats, Floats]:
+    """The largest singular values, at most `DIRECTIONS`, with their right axes [D, T]."""
+    count, size = rows.shape
+    if count <= size:
+        _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
+        return sizes[:DIRECTIONS], axes[:DIRECTIONS].T
+    squares, columns = eigh(rows.T @ rows, subset_by_index=(max(0, size - DIRECTIONS), size - 1))
+    return np.sqrt(np.maximum(squares[::-1], 0.0)), columns[:, ::-1]
