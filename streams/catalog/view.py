@@ -18,21 +18,13 @@ from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
 from policy.pages.messages import offers, shelf_problems
 from policy.rules.kinds.spacing import spaces_by_likeness
+from schemas import topics
 from schemas.codec import decode_key, decoder, named
 from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.topic import Topic
-from schemas.topics import (
-    CATALOG_EMBEDDINGS,
-    CATALOG_ITEMS,
-    LAYOUT_LIVES,
-    LAYOUTS,
-    PAGE_RULES,
-    POLICY_PARAMETERS,
-    SEGMENTS,
-)
 from streams.catalog.candidates import CandidateIndex, CandidateSet
 from streams.catalog.embeddings import Embeddings, filled
 from streams.catalog.item_features import ItemFeatures, features_of, item_features
@@ -50,7 +42,8 @@ from streams.kafka.records import Record, TopicPartition
 
 SCORED_AT_A_TIME = 4_096
 """Items whose vectors are unpacked together: for all of a large category they would take a gigabyte."""
-READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, LAYOUTS)
+DESCRIBING = topics.CATALOG_ITEMS, topics.CATALOG_EMBEDDINGS, topics.PAGE_RULES, topics.POLICY_PARAMETERS
+READ_TOPICS = (*DESCRIBING, topics.LAYOUTS)
 
 
 class CatalogView:
@@ -76,13 +69,13 @@ class CatalogView:
         self._pages_by_label = PagesByLabel()
         self._described: dict[str, tuple[tuple[PolicyParameters, CandidateSet, int], ItemFeatures]] = {}
         self._take: dict[str, Callable[[tuple[str, ...], bytes | None, Changes], None]] = {
-            CATALOG_ITEMS.name: self._take_item,
-            CATALOG_EMBEDDINGS.name: self._take_embedding,
-            PAGE_RULES.name: self._take_rules,
-            POLICY_PARAMETERS.name: self._take_parameters,
-            LAYOUTS.name: self._take_layout,
-            LAYOUT_LIVES.name: self._take_life,
-            SEGMENTS.name: self._take_segments,
+            topics.CATALOG_ITEMS.name: self._take_item,
+            topics.CATALOG_EMBEDDINGS.name: self._take_embedding,
+            topics.PAGE_RULES.name: self._take_rules,
+            topics.POLICY_PARAMETERS.name: self._take_parameters,
+            topics.LAYOUTS.name: self._take_layout,
+            topics.LAYOUT_LIVES.name: self._take_life,
+            topics.SEGMENTS.name: self._take_segments,
         }
 
     @property
@@ -127,11 +120,11 @@ class CatalogView:
         return Page(
             self.rules[name],
             self.candidates(name),
-            self.position(CATALOG_ITEMS),
+            self.position(topics.CATALOG_ITEMS),
             self.described(name),
             self.items,
             self._indexes[name].revision,
-            self.position(CATALOG_EMBEDDINGS),
+            self.position(topics.CATALOG_EMBEDDINGS),
             self._pictures_of,
         )
 
@@ -271,8 +264,7 @@ class CatalogView:
 
     def _take_segments(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         """Other names are other segments to lay out; the points of items are for those who show pages."""
-        before = self.segment_model.model
+        before = self.segment_model.names
         self.segment_model.take(key[0], value)
-        after = self.segment_model.model
-        if (before.names if before else []) != (after.names if after else []):
+        if before != self.segment_model.names:
             changes.pages |= {page for page, rules in self.rules.items() if rules.has_learned_segments}

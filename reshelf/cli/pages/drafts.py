@@ -67,13 +67,14 @@ def save(front: Front, name: str, file: TextIO, reason: str, ask: bool, author: 
     from reshelf.rules.drafts import drafts
     from reshelf.rules.drafts import save as keep
     from reshelf.rules.file import read
+    from reshelf.rules.segments import SegmentCheck
     from reshelf.rules.topic import newest
     from schemas.errors import BadSettings
     from schemas.messages.drafts import PageDraft
 
     settings, text = front.settings, file_text(file)
     person = person_of(front, Role.EDIT, author)
-    pages = read(text, file.name, settings.shop.zone)
+    pages = read(text, file.name, settings.shop.zone, SegmentCheck(settings))
     if len(pages) != 1:
         raise BadSettings(f"{file.name}: expected one page in a draft, got {len(pages)}")
     page, there = pages[0].page, drafts(settings.kafka).get(name.strip())

@@ -129,7 +129,8 @@ export const experiment = {
       pick = (names) =>
         picked.replaceChildren(choice("Outcome", names, outcome, (name) => now.go({ outcome: name }), words)),
       ratio = element("div"),
-      guards = element("div");
+      guards = element("div"),
+      bySegment = element("p", "soft small");
     root.append(
       element("div", "head", [element("h1", "", `Experiment on ${now.page || "…"}`), told]),
       element("div", "tools", [
@@ -143,6 +144,7 @@ export const experiment = {
       panel("Per page view", sides),
       returns,
       element("div", "two", [panel("Split of visitors", ratio), panel("Guard-rails", guards)]),
+      bySegment,
     );
 
     let offered = outcome === net ? [...outcomes, net] : outcomes;
@@ -210,6 +212,7 @@ export const experiment = {
       );
       ratio.replaceChildren(...split(content.sample_ratio));
       guards.replaceChildren(...rails(content));
+      bySegment.textContent = content.by_segment ?? "";
     };
   },
 };

@@ -34,6 +34,11 @@ class SegmentModelView:
         """The model, None where there is none yet."""
         return self.current[0] if self.current else None
 
+    @property
+    def names(self) -> list[str]:
+        """The model's segments, none where there is no model."""
+        return self.model.names if self.model else []
+
     def take(self, key: str, value: bytes | None) -> bool:
         """Take over a record, a null value takes it away; whether there is another model now.
 
