@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
+from zlib import crc32
 
 import pytest
 
@@ -74,7 +75,8 @@ def opened(tab: Any, place: str, answers: Mapping[str, Any]) -> None:
         elif isinstance(content := ({"pages": PAGES} | {**answers}).get(path.removeprefix("/api/"), "none"), str):
             route.fulfill(status=500, content_type="text/plain", body=content)
         else:
-            route.fulfill(content_type="application/json", body=json.dumps(content))
+            body = json.dumps(content)
+            route.fulfill(content_type="application/json", body=body, headers={"ETag": f'"{crc32(body.encode())}"'})
 
     tab.route("**/*", answer)
     tab.goto(HOST + place)
