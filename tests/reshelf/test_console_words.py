@@ -171,7 +171,7 @@ def test_a_server_that_fails_is_told_in_words(tab: Any) -> None:
 def test_cards_say_who_sees_them_and_which_rules_bear_on_them(tab: Any) -> None:
     opened(tab, "#shop?page=home&segment=cooks", {"shop": SHOP, "rules": RULES})
     tab.get_by_text("63 % of visitors see it here").first.wait_for()
-    assert tab.locator(".marks .tag").all_inner_texts() == ["pinned", "buried ×0.5, gives way"]
+    assert tab.locator(".marks .tag").all_inner_texts() == ["pinned", "lowered ×0.5, gives way"]
     tab.locator(".card .more").nth(1).click()
     offered = tab.locator("[role=menu] button").all_inner_texts()
     assert offered[0] == "Pin here" and "Keep off the page" in offered
