@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
+from zlib import crc32
 
 import pytest
 
@@ -74,7 +75,8 @@ def opened(tab: Any, place: str, answers: Mapping[str, Any]) -> None:
         elif isinstance(content := ({"pages": PAGES} | {**answers}).get(path.removeprefix("/api/"), "none"), str):
             route.fulfill(status=500, content_type="text/plain", body=content)
         else:
-            route.fulfill(content_type="application/json", body=json.dumps(content))
+            body = json.dumps(content)
+            route.fulfill(content_type="application/json", body=body, headers={"ETag": f'"{crc32(body.encode())}"'})
 
     tab.route("**/*", answer)
     tab.goto(HOST + place)
@@ -169,7 +171,7 @@ def test_a_server_that_fails_is_told_in_words(tab: Any) -> None:
 def test_cards_say_who_sees_them_and_which_rules_bear_on_them(tab: Any) -> None:
     opened(tab, "#shop?page=home&segment=cooks", {"shop": SHOP, "rules": RULES})
     tab.get_by_text("63 % of visitors see it here").first.wait_for()
-    assert tab.locator(".marks .tag").all_inner_texts() == ["pinned", "buried ×0.5, gives way"]
+    assert tab.locator(".marks .tag").all_inner_texts() == ["pinned", "lowered ×0.5, gives way"]
     tab.locator(".card .more").nth(1).click()
     offered = tab.locator("[role=menu] button").all_inner_texts()
     assert offered[0] == "Pin here" and "Keep off the page" in offered

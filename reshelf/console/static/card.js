@@ -49,7 +49,9 @@ const words = {
   exposure: () => "shown to a share",
   place: () => "kept to its slots",
   boost: (mark) =>
-    mark.factor === 0 ? "kept off" : `${mark.factor < 1 ? "buried" : "boosted"} ×${Number(mark.factor.toPrecision(3))}`,
+    mark.factor === 0
+      ? "kept off"
+      : `${mark.factor < 1 ? "lowered" : "boosted"} ×${Number(mark.factor.toPrecision(3))}`,
 };
 
 function tagOf(mark) {

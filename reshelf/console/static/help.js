@@ -11,7 +11,7 @@ const keys = [
 ];
 const words = [
   ["pin", "The item stands in this slot for everybody whom the rule is for."],
-  ["boost, bury", "Its score is multiplied: above 1 it comes up more often, below 1 less, with 0 never."],
+  ["boost, lower", "Its score is multiplied: above 1 it comes up more often, below 1 less, with 0 never."],
   ["segment", "A group of visitors, as the shop names it."],
   ["visitors who see it here", "The exact share of visitors outside the holdout whose page has the item in this slot."],
   ["holdout", "Visitors who always get the shop's own order, for comparison."],

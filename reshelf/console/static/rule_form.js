@@ -5,7 +5,7 @@ import { inTheWay, nameFor } from "./draft.js";
 import { field, openForm } from "./popup.js";
 
 const OPEN = 4e12;
-const factors = { boost: ["1.5", "2", "3", "5"], bury: ["0.7", "0.5", "0.25", "0.1"] };
+const factors = { boost: ["1.5", "2", "3", "5"], lower: ["0.7", "0.5", "0.25", "0.1"] };
 
 // A rule as a page's file has it; what is left open is left out.
 function plain(rule) {
@@ -40,7 +40,7 @@ export function pinStep(card, slot, rules, rule = {}) {
 
 export function boostStep(card, factor, rules, rule = {}) {
   const said =
-    factor === 0 ? "is kept off the page" : factor < 1 ? `is buried (×${factor})` : `is boosted (×${factor})`;
+    factor === 0 ? "is kept off the page" : factor < 1 ? `is lowered (×${factor})` : `is boosted (×${factor})`;
   const put = plain({
     kind: "boost",
     name: rule.name ?? nameFor(card.title, rules),
@@ -82,7 +82,7 @@ function dateField(value) {
   return input;
 }
 
-// `kind` is pin, boost or bury; `act` gets the step. `about` has card, slots, slot, segments, zone, rules, and the rule
+// `kind` is pin, boost or lower; `act` gets the step. `about` has card, slots, slot, segments, zone, rules, and the rule
 // that is changed where there is one.
 export function ruleForm(kind, about, act) {
   const { card, slots, zone, rules, rule } = about,
@@ -119,7 +119,7 @@ export function ruleForm(kind, about, act) {
     from.value = dateAfter(0, zone);
     to.value = dateAfter(7, zone);
   });
-  const title = { pin: "Pin", boost: "Boost", bury: "Bury" }[kind];
+  const title = { pin: "Pin", boost: "Boost", lower: "Lower" }[kind];
   const fields = [
     kind === "pin" ? field("Place", slot) : element("div", "stacked", [element("span", "", "How much"), strength]),
     segments.made,

@@ -124,7 +124,7 @@ function cardMenu(now, bench, at, slots) {
         ]),
     ...boosts.flatMap((rule) => [
       ...(rule.factor
-        ? [["Change how much…", form(rule.factor < 1 ? "bury" : "boost", changing(rule)), rule.name]]
+        ? [["Change how much…", form(rule.factor < 1 ? "lower" : "boost", changing(rule)), rule.name]]
         : []),
       drop(rule, rule.factor ? "Take the boost away" : "Let it on the page again"),
     ]),
@@ -132,7 +132,7 @@ function cardMenu(now, bench, at, slots) {
       ? []
       : [
           ["Boost…", form("boost")],
-          ["Bury…", form("bury")],
+          ["Lower…", form("lower")],
           ["Keep off the page", () => put(boostStep(slot, 0, bench.rules))],
         ]),
     [
