@@ -12,6 +12,7 @@
 - `model`: a Hugging Face text encoder from a folder or by name, used as its own files say
 - `pictures`: pictures of items to vectors
 - `text`: what of an item is encoded, as one text, and the hash that says whether it changed
+- `text_side`: the text side of a model of texts and pictures, used as a text encoder
 - `tuning`: a text encoder tuned on a shop's own clicks: low-rank adapters and a contrastive loss
 - `wire`: a vector as it is published: whole numbers of 8 bits, and the value of one of them
 - `worker`: the encoder worker: reads the catalog, encodes what changed, publishes vectors

@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from encoders.attention import FILLED
 from encoders.int8 import in_int8
-from encoders.pictures.text_side import TextSide, has_text_side
+from encoders.text_side import TextSide, has_text_side
 from schemas.errors import BadSettings
 
 Pooling = Literal["mean", "cls"]

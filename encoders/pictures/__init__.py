@@ -11,5 +11,4 @@
 - `parts`: the vectors that items have, as they are published: of text and picture
 - `refusal`: why a picture cannot be had
 - `source`: the picture at a URL or path, from the cache where it is fresh enough
-- `text_side`: the text side of a model of texts and pictures, used as a text encoder
 """

@@ -1,12 +1,11 @@
 """What is wrong with an installation, and what to do about it.
 
 - `build`: whether the parts that are compiled where there is a C compiler were compiled
+- `catalog`: what items of the catalog, and events about them, say that cannot be meant so
 - `clock`: how far the broker's clock is from ours
 - `events`: what the last events of each topic say of those who send them
 - `finding`: what an examination finds
 - `keys`: whether the records of compacted topics lie where their keys are written to
-- `names`: whether names, prices and times in catalog and events can be meant as they are
-- `pictures`: whether the pictures that items name may be had by these settings
 - `plan`: what a shop of a given size needs
 - `refusals`: what a worker, console or edge would refuse to start with
 - `segments`: whether learned segments are learned, and whether visitors are put into them
@@ -23,11 +22,11 @@ from confluent_kafka import KafkaException
 
 from policy.slates.compiled import BUILT as POLICY_BUILT
 from reshelf.doctor.build import build_finding
+from reshelf.doctor.catalog.names import look_at_names
 from reshelf.doctor.clock import broker_clock
 from reshelf.doctor.events import look_at_events
 from reshelf.doctor.finding import Finding, words
 from reshelf.doctor.keys import look_at_keys
-from reshelf.doctor.names import look_at_names
 from reshelf.doctor.refusals import access_findings, encoder_finding, folder_findings, look_at_state
 from reshelf.doctor.segments import look_at_segments
 from reshelf.doctor.server import look_at_redis, redis_findings

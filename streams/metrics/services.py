@@ -35,7 +35,7 @@ SERVICES = (
         "encoder",
         ("result",),
         "Pictures of items: encoded, or unchanged since they were asked for last.",
-        "",
+        "None while items have pictures: pictures.hosts or pictures.folder is not set for the encoder.",
     ),
     Metric(
         "reshelf_encoder_refused_pictures_total",

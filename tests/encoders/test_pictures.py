@@ -20,7 +20,7 @@ from encoders.pictures.fetch import Limits, fetch
 from encoders.pictures.lane import RETRY_S, PictureLane, place_hash
 from encoders.pictures.refusal import Refused
 from encoders.pictures.source import FAILURES, REST_S, Picture, PictureSource
-from reshelf.doctor.pictures import picture_findings
+from reshelf.doctor.catalog.pictures import picture_findings
 from reshelf.service_settings import PicturesSettings
 from schemas.messages.catalog import CatalogItem
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.doctor.names import NamesOfEvents, currency_findings, event_findings, name_findings
+from reshelf.doctor.catalog.names import NamesOfEvents, currency_findings, event_findings, name_findings
 from reshelf.edge.intake import check as edge_check
 from reshelf.topics.lines import Shop, record
 from reshelf.topics.publish import Checked, check

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from reshelf.doctor.catalog.pictures import picture_findings
 from reshelf.doctor.finding import Finding
-from reshelf.doctor.pictures import picture_findings
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.codec import decoder
