@@ -37,6 +37,8 @@ RUNNING = "happens while it runs, or to a request"
 ELSEWHERE = "of commands that start no worker"
 REFUSALS = {
     "encoders.model": SAID,
+    "encoders.pictures.efficientnet": "of a package that is missing or not the pinned one, which it names itself",
+    "encoders.pictures.model": "of a model that is not there, as of texts",
     "reshelf.console.views.drafts": RUNNING,
     "reshelf.console.views.planning.saved_drafts": RUNNING,
     "reshelf.console.views.rules": RUNNING,
