@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +22,8 @@ AT_A_TIME = 1_000
 TIMEOUT_S = 5.0
 MOST_VERSIONS = 200
 """Versions of a page that are kept to look at, the newest; `reshelf rules history` has all."""
+MOST_PAGES = 1_000
+"""Pages whose versions are kept: those published last."""
 
 _decode = decoder(PageRules)
 Row = dict[str, Any]
@@ -33,7 +35,7 @@ class RulesHistory:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._consumer: Consumer | None = None
-        self._versions: defaultdict[str, dict[int, PageRules]] = defaultdict(dict)
+        self._versions: OrderedDict[str, dict[int, PageRules]] = OrderedDict()
         self._rows: dict[tuple[str, int, int], Row] = {}
         self._lock = threading.Lock()
 
@@ -55,10 +57,13 @@ class RulesHistory:
             rules: PageRules = _decode(value)
         except BadRecord:
             return
-        versions = self._versions[rules.page]
+        versions = self._versions.setdefault(rules.page, {})
+        self._versions.move_to_end(rules.page)
         versions.setdefault(rules.version, rules)
         if len(versions) > MOST_VERSIONS:
             del versions[min(versions)]
+        if len(self._versions) > MOST_PAGES:
+            self._versions.popitem(last=False)
 
     def versions(self, current: PageRules) -> list[PageRules]:
         """Versions of a page that are kept, oldest first, with the one in force."""

@@ -11,7 +11,9 @@ import msgspec
 
 from reshelf.people.person import Person
 from reshelf.rules.file import read
+from reshelf.rules.segments import SegmentCheck
 from reshelf.rules.topic import Overtaken, publish, records
+from reshelf.settings import Settings
 from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings, ReshelfError
@@ -19,7 +21,6 @@ from schemas.messages.drafts import MOST_TEXT, PageDraft
 from schemas.messages.pages import PageRules
 from schemas.topics import PAGE_DRAFTS
 from streams.settings import KafkaSettings
-from streams.settings.shop import ShopSettings
 
 LONGEST_NAME = 64
 LONGEST_REASON = 256
@@ -77,21 +78,20 @@ def delete(kafka: KafkaSettings, name: str, revision: int) -> None:
     deliver(kafka, PAGE_DRAFTS, [(encode_key(PAGE_DRAFTS, name), None)])
 
 
-def approve(
-    kafka: KafkaSettings, shop: ShopSettings, name: str, revision: int, approver: Person, now_ms: int
-) -> list[PageRules]:
+def approve(settings: Settings, name: str, revision: int, approver: Person, now_ms: int) -> list[PageRules]:
     """Publish a draft as it was seen, as its author's, with who approved it in the reason; then it is gone.
 
     Raises `BadSettings` where it does not wait for approval, does not fit, or is the approver's own, and `Overtaken`
     where it, or its page, is another by now.
     """
+    kafka = settings.kafka
     draft = draft_of(kafka, name)
     _require_revision(draft, revision)
     if not draft.asked:
         raise BadSettings(f"draft {name!r} does not wait for approval: its author saves it with that wish")
     if not approver.name or not draft.author or approver.name == draft.author:
         raise BadSettings(f"draft {name!r} is of {draft.author or 'nobody by name'}: somebody else has to approve it")
-    pages = read(draft.text, f"draft {name}", shop.zone)
+    pages = read(draft.text, f"draft {name}", settings.shop.zone, SegmentCheck(settings))
     if [page.page for page in pages] != [draft.page]:
         raise BadSettings(f"draft {name!r}: expected one page, {draft.page!r}, got {len(pages)}")
     behind = f" (approved by {approver.name})"

@@ -10,7 +10,7 @@ import pytest
 
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.page_news import FRESH_S, PageNews, Unkept
-from reshelf.console.rules_history import MOST_VERSIONS, RulesHistory
+from reshelf.console.rules_history import MOST_PAGES, MOST_VERSIONS, RulesHistory
 from reshelf.console.views.answer import answer, ordinal
 from schemas.codec import encode
 from schemas.messages.pages import PageRules
@@ -120,3 +120,12 @@ def test_only_the_last_versions_are_told() -> None:
     for version in range(1, MOST_VERSIONS + 10):
         history.take(encode(PageRules("home", version, ["s1"])))
     assert len(history.versions(PageRules("home", MOST_VERSIONS + 9, ["s1"]))) == MOST_VERSIONS
+
+
+def test_of_pages_that_nobody_publishes_any_more_nothing_is_kept() -> None:
+    history = RulesHistory(KafkaSettings())
+    for page in ("home", *(f"campaign-{at}" for at in range(MOST_PAGES - 1)), "home", "another"):
+        history.take(encode(PageRules(page, 1, ["s1"])))
+    first = PageRules("campaign-0", 2, ["s1"])
+    assert history.versions(first) == [first]
+    assert len(history.versions(PageRules("home", 2, ["s1"]))) == 2

@@ -24,7 +24,6 @@ from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.drafts import PageDraft
 from schemas.messages.pages import PageRules
 from streams.settings import KafkaSettings
-from streams.settings.shop import ShopSettings
 
 NOW = 1_790_000_000_000
 TEXT = "page: home\nslots: [top]\nrules:\n- {kind: pin, name: week, item: i1, slot: top}\n"
@@ -47,7 +46,14 @@ def draft(**more: Any) -> PageDraft:
 
 
 def approve(kafka: KafkaSettings, revision: int, person: Person) -> list[PageRules]:
-    return drafts.approve(kafka, ShopSettings(), "shoe week", revision, person, NOW)
+    return drafts.approve(Settings(kafka=kafka), "shoe week", revision, person, NOW)
+
+
+def test_a_draft_that_waits_is_held_to_what_the_settings_allow(kafka: KafkaSettings) -> None:
+    drafts.save(kafka, draft(text=TEXT + "segments: learned\n"))
+    with pytest.raises(BadSettings, match=r"expected the setting segments\.learned to be on"):
+        approve(kafka, 1, TOM)
+    assert newest(kafka)["home"].version == 1
 
 
 def test_a_draft_is_kept_approved_by_another_and_gone(kafka: KafkaSettings) -> None:

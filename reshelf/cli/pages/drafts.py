@@ -128,9 +128,8 @@ def approve(front: Front, name: str, revision: int, author: str | None) -> None:
     from reshelf.people.person import Role
     from reshelf.rules.drafts import approve as publish_for
 
-    settings = front.settings
     person = person_of(front, Role.APPROVE, author)
-    pages = publish_for(settings.kafka, settings.shop, name, revision, person, now_ms())
+    pages = publish_for(front.settings, name, revision, person, now_ms())
     said = [f"{page.page}: version {page.version}, {page.reason}" for page in pages]
     published = [{"page": page.page, "version": page.version} for page in pages]
     front.answer({"published": published}, "\n".join(said) or "nothing differs from what is in force")

@@ -18,6 +18,8 @@ from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
 
 FRESH_S = 60.0
+MOST_PAGES = 100
+"""Pages whose reports are kept: those worked out last."""
 Content = dict[str, Any]
 log = logging.getLogger(__name__)
 
@@ -64,4 +66,7 @@ class RuleEarnings:
         except Exception:
             log.exception("what the rules of page %s earned could not be worked out", rules.page)
             content = {"error": "this could not be worked out; the console's log says why"}
+        self._earned.pop(rules.page, None)
         self._earned[rules.page] = _Earned(rules.version, now, content)
+        if len(self._earned) > MOST_PAGES:
+            del self._earned[next(iter(self._earned))]

@@ -62,10 +62,7 @@ def deleted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 def approved(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `draft` as `revision` was seen, by the name of `author`, who approves it."""
     approver = Person(text_of(body, "author").strip(), frozenset({Role.APPROVE}))
-    settings = view.settings
-    published = drafts.approve(
-        settings.kafka, settings.shop, text_of(body, "draft"), _revision(body), approver, _now_ms()
-    )
+    published = drafts.approve(view.settings, text_of(body, "draft"), _revision(body), approver, _now_ms())
     return {"published": [{"page": page.page, "version": page.version} for page in published]}
 
 
