@@ -86,7 +86,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain", "ask", "likeness"),
     "Set up": ("init", "settings", "people", "topics", "doctor", "schemas", "completion"),
     "Run": ("worker", "encoder", "finetune", "edge", "mcp", "publish", "forget", "import"),
-    "Arrange pages": ("rules",),
+    "Arrange pages": ("rules", "segments"),
     "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),
     "Look after the state": ("state", "replay"),
     "Test and measure": ("drill", "bench"),

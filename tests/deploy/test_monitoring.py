@@ -34,12 +34,14 @@ NO_PROMTOOL = "promtool is not installed: Prometheus's own check of the rules is
 COMMANDS = [
     ["check", "rules", "rules.yml"],
     ["test", "rules", "rules_test.yml"],
+    ["test", "rules", "segments_rules_test.yml"],
     ["check", "config", "--syntax-only", "prometheus.yml"],
 ]
 PROBE = {"job_name": "any", "kubernetes_sd_configs": [{"role": "pod"}]}
 EXPECTATIONS: list[dict[str, Any]] = [
     expectation
-    for test in yaml.safe_load((DEPLOY / "prometheus" / "rules_test.yml").read_text(encoding="utf-8"))["tests"]
+    for file in sorted((DEPLOY / "prometheus").glob("*rules_test.yml"))
+    for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]
     for expectation in test["alert_rule_test"]
 ]
 

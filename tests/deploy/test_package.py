@@ -33,6 +33,7 @@ INSTALLED_AS = {
     "confluent_kafka": "confluent-kafka",
     "faust": "faust-streaming",
     "yaml": "pyyaml",
+    "PIL": "pillow",
     "mlflow": "mlflow-skinny",
 }
 """Packages whose distribution is called otherwise; what is not installed here says nothing of itself."""

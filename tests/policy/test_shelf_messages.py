@@ -26,15 +26,27 @@ EXAMPLES = settings(max_examples=60, deadline=None)
 SEEDS = st.integers(0, 100_000)
 FLAT_FIELDS = [
     *("page", "version", "slots", "template", "candidates", "policy", "attribution_window", "blocks", "rules"),
-    *("branches", "branch_salt", "author", "reason", "published_at"),
+    *("branches", "branch_salt", "segments", "author", "reason", "published_at"),
 ]
 FLAT_LAYOUT_FIELDS = [
     *("page", "segment", "version", "produced_at", "expires_at", "epoch", "template", "policy", "settings_digest"),
     *("rules_version", "parameters_version", "catalog_position", "watermarks", "holdout_share", "holdout_salt"),
     *("baseline", "slates", "propensities", "relaxed", "decided_at", "shadow_policy", "shadow", "experiment_since"),
-    *("guard_rail", "embeddings_position", "branches", "branch_salt", "life"),
+    *(
+        "guard_rail",
+        "embeddings_position",
+        "branches",
+        "branch_salt",
+        "life",
+        "segments",
+        "whole_version",
+        "segments_withdrawn",
+    ),
 ]
-"""Fields of the messages of flat pages in the order of their bytes, as they were before pages had shelves."""
+"""Fields of the messages of flat pages in the order of their bytes, as they were before pages had shelves.
+
+Those of learned segments are there where a page has such segments.
+"""
 
 
 def example(name: str) -> Any:

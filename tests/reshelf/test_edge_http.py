@@ -238,4 +238,4 @@ def test_the_edge_keeps_to_its_openapi_document(served: tuple[str, KafkaSettings
 
         keeps()
         tried.append(operation.path)
-    assert tried == ["/layouts/{page}/{segment}", "/events", "/live", "/ready"]
+    assert tried == ["/layouts/{page}/{segment}", "/layouts/{page}", "/events", "/live", "/ready"]

@@ -23,8 +23,8 @@ from reshelf.console.views.arms import arms
 from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why
 from reshelf.doctor import Finding
-from reshelf.inspect import search
 from reshelf.inspect.experiment import health
+from reshelf.inspect.search import questions
 from reshelf.namespaces.open_state import namespace_settings, settings_of
 from reshelf.settings import Settings, load_settings
 from schemas.codec import encode, encode_key
@@ -171,7 +171,7 @@ def test_a_layout_is_explained_from_the_groups_that_workers_write(
 def test_questions_are_ranked_by_the_clicks_that_workers_count(
     shop: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_encoded", lambda *asked: np.array([1.0, 0.0], dtype=np.float32))
+    monkeypatch.setattr(questions, "_encoded", lambda *asked: np.array([1.0, 0.0], dtype=np.float32))
     found = answer(capsys, "ask", "anything", "--page", "home", "--segment", "hikers")["items"]
     assert {one["item"]: one["clicks"] for one in found} == {"a": 30.0, "b": 0.0, "c": 0.0}
 
