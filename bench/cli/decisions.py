@@ -164,6 +164,8 @@ def decisions(
     With --shop tastes the policy races with learned segments against itself with one segment for all, in worlds
     where tastes are strong, weak, continuous or none, and others where strong ones meet drift, new items, shared
     devices or robots.
+    With --shop pictures the policy races against itself, without pictures or texts and with each; the shop's size is
+    its own, so that only --views, --seeds and --exploration matter.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """

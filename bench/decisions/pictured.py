@@ -79,10 +79,15 @@ def _figures(lost: dict[str, Floats]) -> dict[str, Any]:
     better = np.minimum(mean["texts"], mean["pictures"])
     return {
         "first_day_regret": {inputs: each.round(1).tolist() for inputs, each in mean.items()},
-        "pictures_to_none": (mean["pictures"] / mean["none"]).round(3).tolist(),
-        "texts_to_none": (mean["texts"] / mean["none"]).round(3).tolist(),
-        "both_to_the_better": (mean["both"] / better).round(3).tolist(),
+        "pictures_to_none": _ratios(mean["pictures"], mean["none"]),
+        "texts_to_none": _ratios(mean["texts"], mean["none"]),
+        "both_to_the_better": _ratios(mean["both"], better),
     }
+
+
+def _ratios(lost: Floats, to: Floats) -> list[float | None]:
+    """None where nothing was lost: no item was in its first day yet."""
+    return [round(a / b, 3) if b else None for a, b in zip(lost.tolist(), to.tolist(), strict=True)]
 
 
 def text_of(content: dict[str, Any]) -> str:

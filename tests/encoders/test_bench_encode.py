@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from reshelf.cli.main import run
@@ -35,3 +36,15 @@ def test_of_updates_exactly_the_changed_texts_are_encoded(
     assert told["texts_changed"] == told["texts_encoded"] == 10
     assert told["exactly_the_changed"] is True
     assert (told["missed"], told["needless"], told["encoded_again_by_a_new_worker"]) == (0, 0, 0)
+
+
+def test_before_any_item_is_in_its_first_day_there_is_no_ratio() -> None:
+    pytest.importorskip("torch", reason=NO_TORCH)
+    from bench.decisions import pictured
+
+    lost = {
+        inputs: np.array([[0.0, first_day]]) for inputs, first_day in (("none", 8.0), ("texts", 6.0), ("both", 3.0))
+    }
+    figures = pictured._figures({**lost, "pictures": np.array([[0.0, 4.0]])})
+    assert figures["pictures_to_none"] == [None, 0.5]
+    assert figures["both_to_the_better"] == [None, 0.75]
