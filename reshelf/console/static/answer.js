@@ -1,9 +1,9 @@
 // What the server answers: its content, or an error in plain words; nobody is waited for without end.
 
 const ANSWER_MS = 4500;
-export const LONG_MS = 90_000;
+const LONG_MS = 90_000;
 
-export async function contentOf(answer) {
+async function contentOf(answer) {
   const content = await answer.json().catch(() => null);
   if (!answer.ok || content === null)
     throw new Error(content?.error ?? `The console failed with status ${answer.status}; its log says why.`);
@@ -28,7 +28,7 @@ export async function ask(path, query) {
   return { content: await contentOf(answer), tag: answer.headers.get("ETag") };
 }
 
-export async function send(path, body, ms = LONG_MS) {
+export async function send(path, body) {
   const headers = { "Content-Type": "application/json", "X-Reshelf-Console": "1" };
-  return contentOf(await asked(`/api/rules/${path}`, { method: "POST", headers, body: JSON.stringify(body) }, ms));
+  return contentOf(await asked(`/api/${path}`, { method: "POST", headers, body: JSON.stringify(body) }, LONG_MS));
 }

@@ -35,7 +35,7 @@ export function write(page, version, text) {
 export const rebase = (page, version) => keep(page, { ...draftOf(page), version });
 
 export const bodyOf = (page, draft) => ({ page, text: draft.text, edits: editsOf(draft) });
-export const looked = (page, draft) => send("draft", bodyOf(page, draft));
+export const looked = (page, draft) => send("rules/draft", bodyOf(page, draft));
 
 const open = 4e12;
 const meet = (one, other) => (!one.length || !other.length || one.some((name) => other.includes(name))) ?? false;

@@ -1,17 +1,7 @@
 // Drafts by name: kept, looked at, and published by somebody else who approves them.
 
-import { ask, contentOf, LONG_MS } from "./answer.js";
+import { ask, send } from "./answer.js";
 import { choice, day, element, panel, say, table } from "./dom.js";
-
-async function send(path, body) {
-  const answer = await fetch(`/api/drafts/${path}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Reshelf-Console": "1" },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(LONG_MS),
-  });
-  return contentOf(answer);
-}
 
 function field(name, label, large = false) {
   const input = element(large ? "textarea" : "input", large ? "mono" : "");
@@ -60,7 +50,7 @@ export const drafts = {
 
     async function act(path, body, done) {
       try {
-        const answer = await send(path, { author: author.value, ...body });
+        const answer = await send(`drafts/${path}`, { author: author.value, ...body });
         say(said, done(answer));
         seen = null;
         opened.replaceChildren();

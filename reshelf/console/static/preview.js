@@ -1,6 +1,6 @@
 // A draft before it is published: the page now and after, what it is expected to cost or earn, and publishing it.
 
-import { LONG_MS, send } from "./answer.js";
+import { send } from "./answer.js";
 import { pictureOf } from "./art.js";
 import { element, money, number, percent, segmentName, table } from "./dom.js";
 import { bodyOf } from "./draft.js";
@@ -175,7 +175,7 @@ export function openPreview(now, draft, published) {
   const form = element("form", "publish", [field("Your name", author), field("Why", reason), button]);
   const box = openDialog("Before it is published", [told, said, form], "wide");
   const body = bodyOf(now.page, draft);
-  send("preview", { ...body, segment: now.segment, unit: now.unit || "visitor-1" }, LONG_MS)
+  send("rules/preview", { ...body, segment: now.segment, unit: now.unit || "visitor-1" })
     .then((content) => told.replaceChildren(...report(content)))
     .catch((error) => told.replaceChildren(element("p", "notice bad", `No price: ${error.message}`)))
     .finally(() => {
@@ -188,8 +188,8 @@ export function openPreview(now, draft, published) {
     said.replaceChildren(element("p", "notice", "Writing it to the topic…"));
     try {
       rememberName(author);
-      const { text } = await send("draft", body);
-      const made = await send("publish", {
+      const { text } = await send("rules/draft", body);
+      const made = await send("rules/publish", {
         page: now.page,
         version: draft.version,
         text,
@@ -206,4 +206,4 @@ export function openPreview(now, draft, published) {
 }
 
 export const takeBack = (page, one) =>
-  send("roll-back", { page, version: one.base, base: one.version, author: one.author, reason: "undone" });
+  send("rules/roll-back", { page, version: one.base, base: one.version, author: one.author, reason: "undone" });

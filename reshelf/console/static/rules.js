@@ -183,7 +183,7 @@ export const rules = {
     }
 
     async function look() {
-      const found = await send("check", { text: editor.value });
+      const found = await send("rules/check", { text: editor.value });
       lines(found.wrong);
       if (found.wrong.length) {
         tell(found.wrong.map((one) => element("p", "notice bad", `line ${one.line}: ${one.text}`)));
@@ -286,7 +286,7 @@ export const rules = {
       guarded(async () => {
         if (!(await look())) return;
         rememberName(author);
-        const made = await send("publish", {
+        const made = await send("rules/publish", {
           page: now.page,
           version: held.version,
           text: editor.value,
@@ -311,7 +311,7 @@ export const rules = {
       const button = element("button", "", "Go back to this");
       button.addEventListener("click", () =>
         guarded(async () => {
-          const made = await send("roll-back", {
+          const made = await send("rules/roll-back", {
             page: now.page,
             version: one.version,
             base,
