@@ -14,6 +14,8 @@ happens.
 - `scores`: the shop's own truth: what learned layouts and the holdout brought, and how fast clicks
   came back as layouts
 - `screen`: the demonstration in a terminal: figures above, a page that re-shelves itself below
+- `segments`: the segments that the web tier puts its visitors into: those that it knows, or those that
+  are learned
 - `shop`: the pure model of the shop: visitors, their tastes, the items, the stock, what follows
 - `tally`: what the demonstration's visitors did, counted
 - `traffic`: the shop's side of the topics: catalog and pages in, layouts out, visitors' events in

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from policy.arrays import Ints
 from reshelf.demo.shop.item import Item
@@ -40,16 +41,27 @@ SHELF_CANDIDATES = {
 }
 IN_ORDER, IN_ORDER_SHARE = "in order", 0.25
 """The branch whose visitors see the front page's shelves in the order of the merchants, with learned items."""
+WHOLE, WHOLE_SHARE = "one for all", 0.25
+"""The branch whose visitors see layouts that do not go by learned segments."""
 
 
-def page_rules() -> list[PageRules]:
-    """The pages, not yet numbered; a purchase counts for a click up to ten minutes before it."""
-    return [
-        _front_rules(page)
-        if page.shelves
-        else PageRules(page.name, 0, list(page.slots), candidates=CANDIDATES[page.name], attribution_window=WINDOW_MS)
-        for page in PAGES
-    ]
+def page_rules(*, learned: bool = False) -> list[PageRules]:
+    """The pages, not yet numbered; a purchase counts for a click up to ten minutes before it.
+
+    With `learned` segments some visitors of each flat page see the layouts of all visitors.
+    """
+    pages = [_front_rules(page) if page.shelves else _flat_rules(page) for page in PAGES]
+    return [_with_learned_segments(rules) for rules in pages] if learned else pages
+
+
+def _flat_rules(page: PageSpec) -> PageRules:
+    slots = list(page.slots)
+    return PageRules(page.name, 0, slots, candidates=CANDIDATES[page.name], attribution_window=WINDOW_MS)
+
+
+def _with_learned_segments(rules: PageRules) -> PageRules:
+    trial = [] if rules.has_shelves else [Branch(WHOLE, WHOLE_SHARE, PolicyChoice(), segment="*")]
+    return replace(rules, segments="learned", branches=[*rules.branches, *trial])
 
 
 def _front_rules(page: PageSpec) -> PageRules:
@@ -67,9 +79,16 @@ def _front_rules(page: PageSpec) -> PageRules:
     )
 
 
-def check_declared(declared: Mapping[str, PageRules]) -> None:
-    """Raise `BadSettings` where a page that is declared already has slots that the shop's visitors do not know."""
+def check_declared(declared: Mapping[str, PageRules], *, learned: bool = False) -> None:
+    """Raise `BadSettings` where a page that is declared already has slots or segments that visitors do not know."""
     for page in PAGES:
+        if page.name in declared and declared[page.name].has_learned_segments != learned:
+            expected, asked = ("learned", "without") if learned else ("its visitors' own", "with")
+            raise BadSettings(
+                f"page {page.name!r} is declared {asked} learned segments: expected {expected} segments, as --segments "
+                "says. Nothing was published: set --segments as the page is declared, or take other topics by "
+                "kafka.prefix and redis.namespace."
+            )
         if page.name in declared and (other := set(declared[page.name].slots) - set(page.slots)):
             raise BadSettings(
                 f"page {page.name!r} is declared with slots that the demonstration's visitors do not know: expected "

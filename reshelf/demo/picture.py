@@ -7,14 +7,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from reshelf.demo.scores import HOLDOUT, IN_ORDER, LEARNED
+from policy.segments.rule import UNASSIGNED
+from reshelf.demo.scores import HOLDOUT, LEARNED, TRIAL
+from reshelf.demo.segments import tastes
 from reshelf.demo.shop.item import Item
-from reshelf.demo.shop.pages import PAGES, SEGMENTS, PageSpec
+from reshelf.demo.shop.pages import PAGES, PageSpec
 from reshelf.demo.traffic import Traffic
 from schemas.messages.layouts import Layout
 
 FRESH_S = 2.5
 WINDOW_S = 3.0
+NOBODY = -1
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class Picture:
     def __init__(self, traffic: Traffic, title: str) -> None:
         self._traffic = traffic
         self._title = title
-        self._guests: dict[str, str] = {}
+        self._guests: dict[str, int] = {}
         self._places: dict[tuple[str, str, str], Cell] = {}
         self._names: dict[str, Item] = {}
         self._paces = {name: Pace() for name in ("events", "views", "layouts")}
@@ -63,7 +66,7 @@ class Picture:
             "elapsed": round(now, 1),
             "figures": figures,
             "history": self._history,
-            "segments": list(SEGMENTS),
+            "segments": self._segments(),
             "pages": [self._page(number, now) for number in range(len(PAGES))],
         }
 
@@ -89,7 +92,13 @@ class Picture:
             "uplift": uplift,
             "revenue_uplift": _interval(revenue.uplift, revenue.low, revenue.high),
             "front": front(self._traffic),
+            **learned(self._traffic),
         }
+
+    def _segments(self) -> list[str]:
+        """Those that visitors may be in now."""
+        segments = self._traffic.segments
+        return [UNASSIGNED, *segments.model.names] if segments.model else segments.names
 
     def _arm(self, arm: int) -> dict[str, float]:
         scores = self._traffic.scores
@@ -101,7 +110,7 @@ class Picture:
 
     def _page(self, number: int, now: float) -> dict[str, Any]:
         page = PAGES[number]
-        layouts = {segment: self._layout(page, segment, now) for segment in SEGMENTS}
+        layouts = {segment: self._layout(page, segment, now) for segment in self._segments()}
         return {"name": page.name, "about": page.about, "columns": page.columns, "layouts": layouts}
 
     def _layout(self, page: PageSpec, segment: str, now: float) -> dict[str, Any]:
@@ -117,15 +126,14 @@ class Picture:
         return {"version": layout.version, "guest": guest, "titles": titles, "slots": slots}
 
     def _guest(self, segment: str, layout: Layout) -> str:
-        """A visitor of the segment who sees learned layouts."""
-        if segment not in self._guests:
-            mine = (
-                unit
-                for unit, at in zip(self._traffic.units, self._traffic.shop.unit_segment, strict=True)
-                if SEGMENTS[at] == segment
-            )
-            self._guests[segment] = next(unit for unit in mine if self._traffic.choose(layout, unit)[0] >= 0)
-        return self._guests[segment]
+        """A visitor of the segment who sees learned layouts; empty where there is none."""
+        number = self._guests.get(segment, NOBODY)
+        mine = self._traffic.segments.units(segment)
+        if number not in mine:
+            units = self._traffic.units
+            learned = (unit for unit in mine.tolist() if self._traffic.choose(layout, units[unit])[0] >= 0)
+            number = self._guests[segment] = next(learned, NOBODY)
+        return "" if number == NOBODY else self._traffic.units[number]
 
     def _slot(self, layout: Layout, slot: str, name: str, now: float) -> dict[str, Any]:
         place = self._places.get((layout.page, layout.segment, slot))
@@ -151,12 +159,21 @@ class Picture:
 
 def front(traffic: Traffic) -> dict[str, Any]:
     """What the order of shelves earns on the front page beside that of the merchants, and what items earn within it."""
-    order = traffic.front_scores.click_uplift(LEARNED, IN_ORDER)
-    items = traffic.front_scores.click_uplift(IN_ORDER, HOLDOUT)
+    order = traffic.front_scores.click_uplift(LEARNED, TRIAL)
+    items = traffic.front_scores.click_uplift(TRIAL, HOLDOUT)
     return {
         "order": _interval(order.uplift, order.low, order.high),
         "items": _interval(items.uplift, items.low, items.high),
     }
+
+
+def learned(traffic: Traffic) -> dict[str, Any]:
+    """Which segments were learned, and what they earn beside the layouts of all visitors; empty without any."""
+    if not traffic.learned:
+        return {}
+    gain = traffic.taste_scores.click_uplift(LEARNED, TRIAL)
+    segments = [taste._asdict() for taste in tastes(traffic.segments, traffic.shop.unit_segment)]
+    return {"tastes": {"gain": _interval(gain.uplift, gain.low, gain.high), "segments": segments}}
 
 
 def summary(traffic: Traffic) -> dict[str, Any]:
@@ -173,6 +190,7 @@ def summary(traffic: Traffic) -> dict[str, Any]:
         "uplift_low": gain["low"],
         "uplift_high": gain["high"],
         "front": front(traffic),
+        **learned(traffic),
         "click_to_layout_ms": {"p50": delays.get("p50"), "p99": delays.get("p99")},
         "dead_letters": traffic.tally.dead_letters,
     }

@@ -63,16 +63,20 @@ class _Table(NamedTuple):
 class Renderer:
     """What is on the pages now.
 
-    `choose` gives variant and slate for a layout and a unit; `units` are the visitors' pseudonyms by number;
+    `choose` gives variant and slate for a layout and a unit; `units` are the visitors' pseudonyms by number, `segments`
+    the names of segments by theirs;
     `fallback` holds item rows for each page (pages × slots), whose shelves are in the order of the merchants.
     """
 
-    def __init__(self, choose: Choose, units: Sequence[str], fallback: Ints) -> None:
+    def __init__(
+        self, choose: Choose, units: Sequence[str], fallback: Ints, segments: Sequence[str] = SEGMENTS
+    ) -> None:
         self.layouts: dict[Key, Layout] = {}
         self.lives = Lives()
         self._choose = choose
         self._units = units
         self._fallback = fallback
+        self._segments = segments
         self._rows: dict[str, int] = {}
         self._variants: dict[tuple[int, int], tuple[tuple[object, ...], NDArray[np.int16]]] = {}
         self._tables: dict[tuple[int, int], _Table] = {}
@@ -107,7 +111,7 @@ class Renderer:
 
     def layout(self, page: int, segment: int, now_ms: int) -> Layout | None:
         """The layout to render, if there is one that has not expired."""
-        for name in (SEGMENTS[segment], EVERYONE):
+        for name in (self._segments[segment], EVERYONE):
             layout = self.layouts.get((PAGES[page].name, name))
             if layout is not None and self.lives.end_of(layout.life, layout.expires_at) > now_ms:
                 return layout

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -37,6 +37,10 @@ USUAL_PORT = 8_765
 PICTURE_S = 0.5
 LINE_S = 5.0
 STOP_S = 2.0
+FIT_S = 20.0
+"""How often learned segments are fitted: where visitors come back within minutes, and not within days."""
+RETURNING = ShopSettings(units=10_000, elsewhere=0.5)
+"""Visitors who come back often enough for their tastes to be learned within minutes."""
 LOG_LINES = 15
 FOR_OTHERS = (
     "kafka.bootstrap",
@@ -45,6 +49,7 @@ FOR_OTHERS = (
     "redis.url",
     "redis.namespace",
     "redis.groups",
+    "segments.learned",
 )
 """Settings by which other commands find the demonstration; secrets are in their environment as they are in ours."""
 NO_MORE: Mapping[str, str] = {}
@@ -60,7 +65,7 @@ class Options:
     """What was asked for: `seconds` None runs until stopped, `port` None serves no console.
 
     Without `workers` the visitors come to topics on which others work already; with
-    `encoder` one is among the workers.
+    `encoder` one is among the workers.  With `learned` the web tier does not know its visitors' segments.
     """
 
     seconds: float | None
@@ -71,6 +76,7 @@ class Options:
     embedded: bool
     workers: bool = True
     encoder: bool = False
+    learned: bool = False
 
 
 class Stopped(BaseException):
@@ -104,12 +110,13 @@ def demonstration(settings: Settings, options: Options, console: Console) -> dic
     Being Stopped ends it in good order.  Raises `WorkerEnded` when a worker ends before that.
     """
     run_id = secrets.token_hex(3)
-    own = own_settings(settings, run_id) if options.workers else settings
-    shop = Shop(ShopSettings(null=options.null), np.random.default_rng(options.seed))
+    own = own_settings(settings, run_id, learned=options.learned) if options.workers else settings
+    visitors = RETURNING if options.learned else ShopSettings()
+    shop = Shop(replace(visitors, null=options.null), np.random.default_rng(options.seed))
     with contextlib.ExitStack() as stack:
         address = "" if options.port is None else console_address(options.port)
         workers, hint = _opened(stack, own, options, address) if options.workers else ([], "")
-        traffic = Traffic(shop, own.kafka, choose, options.rate, run_id)
+        traffic = Traffic(shop, own.kafka, choose, options.rate, run_id, learned=options.learned)
         stack.callback(traffic.close)
         with contextlib.suppress(Stopped):
             traffic.open()
@@ -138,11 +145,12 @@ def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, addres
     return workers, f"export {FILE_VARIABLE}={file}"
 
 
-def own_settings(settings: Settings, run_id: str) -> Settings:
-    """The settings with topics and a namespace that no other run uses."""
-    return settings.changed(
+def own_settings(settings: Settings, run_id: str, *, learned: bool = False) -> Settings:
+    """The settings with topics and a namespace that no other run uses; learned segments are fitted often."""
+    own = settings.changed(
         kafka={"prefix": f"{settings.kafka.prefix}demo-{run_id}-"}, redis={"namespace": f"demo-{run_id}"}
     )
+    return own.changed(segments={"learned": True, "interval_s": FIT_S}) if learned else own
 
 
 def default_port() -> int:

@@ -21,7 +21,7 @@ from schemas.messages.fields import BASELINE
 from schemas.topics import CLICKS
 
 BINS = 256
-LEARNED, HOLDOUT, IN_ORDER = 0, 1, 2
+LEARNED, HOLDOUT, TRIAL = 0, 1, 2
 
 
 class Scores:
@@ -32,7 +32,7 @@ class Scores:
 
     def add_views(self, arm: Ints, bins: Ints, clicks: Ints) -> None:
         """Count page views with their number of clicks; those of arm -1 belong to none."""
-        for which in (LEARNED, HOLDOUT, IN_ORDER):
+        for which in (LEARNED, HOLDOUT, TRIAL):
             here = arm == which
             self.views[which] += np.bincount(bins[here], minlength=BINS)
             self.clicks[which] += np.bincount(bins[here], weights=clicks[here], minlength=BINS).astype(np.int64)
@@ -70,9 +70,9 @@ def arms(variant: Ints) -> Ints:
     return np.where(variant >= 0, LEARNED, np.where(variant == BASELINE, HOLDOUT, -1))
 
 
-def front_arms(variant: Ints, branch: Ints) -> Ints:
-    """Arms of the front page: as `arms`, and 2 for learned items on shelves that stand in the merchants' order."""
-    return np.where(branch > 0, IN_ORDER, arms(variant))
+def trial_arms(variant: Ints, branch: Ints) -> Ints:
+    """Arms as `arms`, and 2 for the branch on trial of the page."""
+    return np.where(branch > 0, TRIAL, arms(variant))
 
 
 def _ratio(part: int, whole: int) -> float:

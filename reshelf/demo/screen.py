@@ -28,7 +28,8 @@ def screen(picture: dict[str, Any], address: str, hint: str) -> RenderableType:
     figures.add_column(ratio=4)
     figures.add_column(ratio=5)
     figures.add_row(_figures(picture["figures"]), _arms(picture["figures"]))
-    parts: list[RenderableType] = [_heading(picture, address), figures, _renderer(picture)]
+    tastes = [_tastes(picture["figures"]["tastes"])] if "tastes" in picture["figures"] else []
+    parts: list[RenderableType] = [_heading(picture, address), figures, *tastes, _renderer(picture)]
     return Group(*parts, Text(f" In another terminal: {hint}", "dim")) if hint else Group(*parts)
 
 
@@ -41,7 +42,20 @@ def line(picture: dict[str, Any]) -> str:
         f"click to layout {_delay(figures)}  clicks per view {figures['learned']['clicks_per_view']:.4f} learned, "
         f"{figures['holdout']['clicks_per_view']:.4f} holdout  uplift {_interval(figures['uplift'])}  "
         f"front page: order {_interval(figures['front']['order'])}, items {_interval(figures['front']['items'])}"
+        f"{_tastes_line(figures)}"
     )
+
+
+def _tastes_line(figures: dict[str, Any]) -> str:
+    if "tastes" not in figures:
+        return ""
+    segments = ", ".join(_named(taste) for taste in figures["tastes"]["segments"])
+    return f"  learned segments {_interval(figures['tastes']['gain'])}: {segments or 'none yet'}"
+
+
+def _named(taste: dict[str, Any]) -> str:
+    """A segment by its first words, and by what its visitors really are."""
+    return f"{taste['segment']} {' '.join(taste['words'][:2])} ({taste['share']:.0%} {taste['most']})"
 
 
 def closing(summary: dict[str, Any]) -> str:
@@ -51,7 +65,19 @@ def closing(summary: dict[str, Any]) -> str:
         f"{summary['events']} events, {summary['layouts']} layouts, {summary['dead_letters']} dead letters. "
         f"Clicks per page view of learned layouts against the holdout: {_interval(uplift)}. On the front page shelves "
         f"that move earn {_interval(summary['front']['order'])} beside the merchants' order of them, and learned items "
-        f"within that order {_interval(summary['front']['items'])} beside the holdout."
+        f"within that order {_interval(summary['front']['items'])} beside the holdout.{_tastes_closing(summary)}"
+    )
+
+
+def _tastes_closing(summary: dict[str, Any]) -> str:
+    if "tastes" not in summary:
+        return ""
+    if not summary["tastes"]["segments"]:
+        return " No segments were learned yet: that takes some minutes, and with --null there are none."
+    named = ", ".join(_named(taste) for taste in summary["tastes"]["segments"])
+    return (
+        f" Learned segments ({named}) earn {_interval(summary['tastes']['gain'])} on the other pages beside the "
+        "layouts of all visitors."
     )
 
 
@@ -93,6 +119,19 @@ def _arms(figures: dict[str, Any]) -> Panel:
     uplifts.add_row("[bold]front page: order of shelves", _coloured(figures["front"]["order"]))
     uplifts.add_row("[bold]front page: items in that order", _coloured(figures["front"]["items"]))
     return Panel(Group(table, "", uplifts), title="Learned layouts against the holdout", border_style="dim")
+
+
+def _tastes(tastes: dict[str, Any]) -> Panel:
+    """Which segments were learned and what they earn; the shop alone knows what their visitors really are."""
+    table = Table.grid(padding=(0, 2))
+    for taste in tastes["segments"]:
+        visitors = f"{taste['visitors']:,} visitors"
+        truth = f"[dim]{taste['share']:.0%} of them {taste['most']}"
+        table.add_row(f"[bold]{taste['segment']}", visitors, ", ".join(taste["words"][:5]), truth)
+    if not tastes["segments"]:
+        table.add_row("[dim]none yet: visitors have to look at some items first")
+    title = f"Learned segments, beside layouts that are one for all: {_coloured(tastes['gain'])}"
+    return Panel(table, title=title, border_style="dim")
 
 
 def _coloured(interval: dict[str, float | None]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -19,11 +20,12 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Pro
 from policy.arrays import Bools, Ints
 from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_rules
 from reshelf.demo.renderer import Choose, Key, Rendered, Renderer
-from reshelf.demo.scores import Delays, Scores, arms, front_arms, unit_bins
-from reshelf.demo.shop.follow_ups import FollowUps
+from reshelf.demo.scores import Delays, Scores, arms, trial_arms, unit_bins
+from reshelf.demo.segments import KnownSegments, LearnedSegments, Segments
+from reshelf.demo.shop.follow_ups import VIEW, FollowUps
 from reshelf.demo.shop.item import Item
 from reshelf.demo.shop.model import Shop, Views
-from reshelf.demo.shop.pages import FRONT, NO_SHELF, PAGES, SEGMENTS, SHELVES
+from reshelf.demo.shop.pages import FRONT, NO_SHELF, PAGES, SHELVES
 from reshelf.demo.tally import Tally
 from reshelf.rules.topic import newest, publish
 from schemas import topics
@@ -45,38 +47,38 @@ _FRONT = [page.name for page in PAGES].index(FRONT)
 class Traffic:
     """Visitors of a shop, at a number of page views a second.
 
-    `on_layout` hears of every layout that was taken.
+    `on_layout` hears of every layout that was taken.  With `learned` segments the web tier does not know its visitors.
     """
 
-    def __init__(self, shop: Shop, kafka: KafkaSettings, choose: Choose, rate: float, run: str) -> None:
+    def __init__(
+        self, shop: Shop, kafka: KafkaSettings, choose: Choose, rate: float, run: str, *, learned: bool = False
+    ) -> None:
         self.shop = shop
         self.rate = rate
         self.choose = choose
         self.units = [f"v{number:06d}-{run}" for number in range(shop.settings.units)]
-        self.renderer = Renderer(choose, self.units, fallback(shop))
-        self.scores, self.front_scores = Scores(), Scores()
+        self.learned = learned
+        self.segments: Segments = LearnedSegments(len(self.units)) if learned else KnownSegments(shop.unit_segment)
+        self.renderer = Renderer(choose, self.units, fallback(shop), self.segments.names)
+        self.scores, self.front_scores, self.taste_scores = Scores(), Scores(), Scores()
         self.delays = Delays()
         self.tally = Tally()
         self.on_layout: Callable[[Layout], None] = lambda layout: None
         self._bins = unit_bins(self.units)
-        self._run = run
-        self._kafka = kafka
-        self._prefix = kafka.prefix
+        self._run, self._kafka, self._prefix = run, kafka, kafka.prefix
         self._numbers = count()
         self._follow_ups = FollowUps(shop.settings.delay)
         self._producer = Producer(confluent_producer_config(kafka))
         self._consumer = Consumer(confluent_consumer_config(kafka, f"{kafka.prefix}demo-{run}"))
-        self._begin = time.monotonic()
-        self._opened_ms = _now_ms()
-        self._due = 0.0
-        self._catalog_at = 0.0
+        self._begin, self._opened_ms = time.monotonic(), _now_ms()
+        self._due = self._catalog_at = 0.0
 
     def open(self) -> None:
         """Publish the pages and the catalog, and subscribe to the layouts.
 
         Raises `BadSettings` where a page is declared otherwise than the shop's visitors can see it.
         """
-        followed = topics.LAYOUTS, topics.LAYOUT_LIVES, topics.DEAD_LETTERS
+        followed = topics.LAYOUTS, topics.LAYOUT_LIVES, topics.SEGMENTS, topics.DEAD_LETTERS
         self._consumer.assign([partition for topic in followed for partition in self._partitions(topic)])
         self._declare()
         for item in self.shop.items:
@@ -91,8 +93,8 @@ class Traffic:
     def _declare(self) -> None:
         """Publish the pages; one that is declared already stays as it is."""
         declared = newest(self._kafka)
-        check_declared(declared)
-        undeclared = [rules for rules in page_rules() if rules.page not in declared]
+        check_declared(declared, learned=self.learned)
+        undeclared = [rules for rules in page_rules(learned=self.learned) if rules.page not in declared]
         publish(self._kafka, undeclared, "demo", "the shop opens", self._opened_ms)
         for number, page in enumerate(PAGES):
             if page.name in declared:
@@ -137,13 +139,15 @@ class Traffic:
             elif message.topic() == self._prefix + topics.DEAD_LETTERS.name:
                 self.tally.dead_letters += 1
             elif message.topic() == self._prefix + topics.LAYOUT_LIVES.name:
-                self._take_life(message)
+                self._take_by(self.renderer.lives.take_record, message)
+            elif message.topic() == self._prefix + topics.SEGMENTS.name:
+                self._take_by(self.segments.take_record, message)
             else:
                 self._take_layout(message)
 
-    def _take_life(self, message: Message) -> None:
+    def _take_by(self, take: Callable[[bytes | None, bytes | None], object], message: Message) -> None:
         try:
-            self.renderer.lives.take_record(message.key(), message.value())
+            take(message.key(), message.value())
         except BadRecord:
             self.tally.failed += 1
 
@@ -196,21 +200,23 @@ class Traffic:
         """Show pages to visitors and publish what they saw and clicked."""
         now_ms = _now_ms()
         views = self.shop.views(number)
-        rendered = self.renderer.render(views, self.shop.in_stock, now_ms)
+        shown = replace(views, segment=self.segments.of(views))
+        rendered = self.renderer.render(shown, self.shop.in_stock, now_ms)
         clicked = self.shop.clicks(views, rendered.slates, rendered.shelves)
         self._score(views, rendered, clicked.sum(axis=1))
         ids = [f"{self._run}-{next(self._numbers)}" for _ in range(number)]
-        self._publish_impressions(views, rendered, ids, now_ms)
-        self._publish_clicks(views, rendered, clicked, ids, now_ms)
+        self._publish_impressions(shown, rendered, ids, now_ms)
+        self._publish_clicks(shown, rendered, clicked, ids, now_ms)
         self._remember(views, rendered.variant, rendered.slates, clicked)
         self.tally.views += number
 
     def _score(self, views: Views, rendered: Rendered, clicks: Ints) -> None:
-        bins, front = self._bins[views.unit], np.flatnonzero(views.page == _FRONT)
+        bins, is_front = self._bins[views.unit], views.page == _FRONT
         self.scores.add_views(arms(rendered.variant), bins, clicks)
-        self.front_scores.add_views(
-            front_arms(rendered.variant[front], rendered.branch[front]), bins[front], clicks[front]
-        )
+        trial = trial_arms(rendered.variant, rendered.branch)
+        self.front_scores.add_views(trial[is_front], bins[is_front], clicks[is_front])
+        if self.segments.model:
+            self.taste_scores.add_views(trial[~is_front], bins[~is_front], clicks[~is_front])
 
     def _publish_impressions(self, views: Views, rendered: Rendered, ids: list[str], now_ms: int) -> None:
         columns = views.unit, views.page, views.segment, *rendered
@@ -219,20 +225,22 @@ class Traffic:
         ):
             slots, rows = self.renderer.in_sight(page, slate, shelves, self._names)
             if slots:
-                name, place = self.units[unit], (PAGES[page].name, SEGMENTS[segment])
+                name, place = self.units[unit], (PAGES[page].name, self.segments.names[segment])
                 event = Impression(f"i-{view}", now_ms, name, *place, view, version, variant, slots, rows)
                 self._send(topics.IMPRESSIONS, name, event)
 
     def _publish_clicks(self, views: Views, rendered: Rendered, clicked: Bools, ids: list[str], now_ms: int) -> None:
         for view, slot in np.argwhere(clicked).tolist():
-            page, segment, unit = PAGES[views.page[view]], SEGMENTS[views.segment[view]], self.units[views.unit[view]]
+            page, number = PAGES[views.page[view]], int(views.unit[view])
+            segment, unit = self.segments.names[views.segment[view]], self.units[number]
             name, place = self._names[rendered.slates[view, slot]], page.slots[slot]
             origin = ids[view], int(rendered.version[view]), int(rendered.variant[view])
-            number = rendered.shelves[view, slot]
-            shelf = "" if number == NO_SHELF else SHELVES[number].name
+            at = rendered.shelves[view, slot]
+            shelf = "" if at == NO_SHELF else SHELVES[at].name
             event = Click(f"c-{ids[view]}-{slot}", now_ms, unit, page.name, segment, place, name, *origin, shelf=shelf)
             produced = partial(self._clicked, (page.name, segment), time.monotonic())
             self._send(topics.CLICKS, unit, event, produced)
+            self.segments.see(number, name)
 
     def _clicked(self, key: Key, produced: float, error: KafkaError | None, message: Message) -> None:
         if error is not None:
@@ -247,6 +255,8 @@ class Traffic:
         view, slot = np.nonzero(clicked)
         rows, now = slates[view, slot], time.monotonic() - self._begin
         self._follow_ups.add_clicks(now, views.unit[view], self._named(rows))
+        looking, looks = self.shop.looks(views)
+        self._follow_ups.add_looks(now, views.unit[looking], self._named(looks))
         orders, organic = self.shop.orders(view, rows), self.shop.organic(views)
         self._follow_ups.add_orders(now, orders, views.unit, arms(variant), self._named(orders.row))
         self._follow_ups.add_orders(now, organic, views.unit, np.full(len(variant), NO_ARM), self._named(organic.row))
@@ -260,6 +270,8 @@ class Traffic:
             unit = self.units[each.unit]
             self._send(each.topic, unit, each.event(unit, self._run, _now_ms()))
             self.tally.signals += each.topic is topics.SIGNALS
+            if each.kind == VIEW:
+                self.segments.see(each.unit, each.item)
             self.tally.returns += each.topic is topics.RETURNS
             if each.topic is topics.PURCHASES:
                 self.scores.add_order(each.arm, int(self._bins[each.unit]), each.amount)

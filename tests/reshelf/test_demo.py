@@ -24,8 +24,7 @@ from reshelf.demo.catalog import (
 )
 from reshelf.demo.renderer import NO_SLOT
 from reshelf.demo.run import USUAL_PORT, console_address, default_port
-from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, front_arms, unit_bins
-from reshelf.demo.scores import IN_ORDER as LEARNED_IN_ORDER
+from reshelf.demo.scores import HOLDOUT, LEARNED, TRIAL, Delays, Scores, arms, trial_arms, unit_bins
 from reshelf.demo.shop.model import ShopSettings, Views
 from reshelf.demo.shop.pages import NO_SHELF, PAGES, SEGMENTS, SHELVES, WIDTH
 from reshelf.demo.shop.passing_tags import NEW, SALE
@@ -161,9 +160,9 @@ def test_rows_of_a_layout_are_rendered_and_its_branches_scored() -> None:
         choice = choose(layout, f"u{unit}")
         assert (variant, made.in_sight(FRONT, slate, shelves, names).rows) == (choice.variant, choice.rows)
     assert set(zip(rendered.variant.tolist(), rendered.branch.tolist(), strict=True)) == {(-1, -1), (0, 0), (1, 1)}
-    scored = front_arms(rendered.variant, rendered.branch)
+    scored = trial_arms(rendered.variant, rendered.branch)
     assert {*zip(rendered.variant.tolist(), scored.tolist(), strict=True)} == {
-        (-1, HOLDOUT), (0, LEARNED), (1, LEARNED_IN_ORDER),
+        (-1, HOLDOUT), (0, LEARNED), (1, TRIAL),
     }  # fmt: skip
 
 

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 )
 @click.option("--null", is_flag=True, help="Make all items equally good, so that no layout can be better than another.")
 @click.option(
+    "--segments",
+    type=click.Choice(["own", "learned"]),
+    default="own",
+    show_default=True,
+    help="Whether the web tier knows the segments of its visitors, or Reshelf learns them from what visitors look at.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65_535),
     help="The port of the console; 0: any free port.  [default: 8765, or any where that one is in use]",
@@ -64,6 +71,7 @@ def demo(
     rate: float,
     seed: int,
     null: bool,
+    segments: str,
     port: int | None,
     web: bool,
     embedded: bool,
@@ -71,6 +79,9 @@ def demo(
     encoder: bool | None,
 ) -> None:
     """Open a synthetic shop: 100,000 visitors, 304 items, four pages, four segments.
+
+    With learned segments it has 10,000 visitors, who come back the more often, and
+    a quarter of those of each flat page always get the layouts of all visitors.
 
     Its web tier and renderer talk to Reshelf through the topics only.  A tenth of
     the visitors always get the baseline; the others see learned layouts.  Ctrl-C
@@ -84,7 +95,10 @@ def demo(
     shown_at = (default_port() if port is None else port) if web and not traffic_only else None
     encodes = not traffic_only and _encodes(encoder)
     with stoppable(), contextlib.suppress(Stopped):
-        _open(front, Options(seconds, rate, seed, null, shown_at, embedded, not traffic_only, encodes))
+        _open(
+            front,
+            Options(seconds, rate, seed, null, shown_at, embedded, not traffic_only, encodes, segments == "learned"),
+        )
 
 
 def _encodes(choice: bool | None) -> bool:

@@ -66,6 +66,11 @@ class FollowUps:
         for at, place in np.argwhere(chances).tolist():
             self._signal(now + float(waits[at, place]), int(units[at]), items[at], (VIEW, CART, WISH)[place])
 
+    def add_looks(self, now: float, units: Ints, items: list[str]) -> None:
+        """Product pages that units open without a click on a page of the shop."""
+        for unit, item in zip(units.tolist(), items, strict=True):
+            self._signal(now, unit, item, VIEW)
+
     def add_orders(self, now: float, orders: Orders, units: Ints, arms: Ints, items: list[str]) -> None:
         """Orders, with the carts before those that follow clicks, and what goes back of them."""
         draws: Floats = self._rng.random((len(items), 4))

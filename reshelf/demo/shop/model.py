@@ -33,7 +33,10 @@ from reshelf.demo.shop.words import DEPARTMENTS, Product, product
 
 @dataclass(frozen=True, slots=True)
 class ShopSettings:
-    """The size and temper of the shop; times in seconds."""
+    """The size and temper of the shop; times in seconds.
+
+    `elsewhere` is the chance that a visitor, beside a page view, looks at an item that they found by a search.
+    """
 
     units: int = 100_000
     items: int = 304
@@ -50,6 +53,7 @@ class ShopSettings:
     arrival_every: float = 9.0
     delay: float = 8.0
     organic: float = 0.002
+    elsewhere: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Shop:
         self._restock: list[tuple[float, Item]] = []
         self._passing_tags = PassingTags(rng.spawn(1)[0])
         self._passing_tags.open(self.items)
+        self._searches = rng.spawn(1)[0]
         self._set_prices()
 
     def _new_item(self, row: int, tags: list[str]) -> Item:
@@ -221,6 +226,14 @@ class Shop:
         chance = self.attraction[views.segment[:, None], slates] * self.examination[views.page]
         chance *= self.eagerness[views.unit][:, None] * self._shelf_factors[views.segment[:, None], shelves]
         return (slates >= 0) & (self.rng.random(slates.shape) < chance)
+
+    def looks(self, views: Views) -> tuple[Ints, Ints]:
+        """Items that visitors look at elsewhere, as they like them: the rows of views, and those of items."""
+        view = np.flatnonzero(self._searches.random(len(views.unit)) < self.settings.elsewhere)
+        liked = np.cumsum(self.attraction, axis=1)
+        segment = views.segment[view]
+        chosen = self._searches.random(len(view)) * liked[segment, -1]
+        return view, (liked[segment] < chosen[:, None]).sum(axis=1)
 
     def orders(self, view: Ints, row: Ints) -> Orders:
         """Purchases that follow clicks on item rows; the delay is log-normal."""
