@@ -6,6 +6,7 @@ step, and nothing from elsewhere.
 
 - `access_control`: who may ask the console, and what a browser may do with its answers
 - `dead_letters`: dead letters: the last ones, to look into, and how many there are by reason
+- `followed`: topics that the console reads once and then follows, so that no answer waits for them
 - `layout_history`: the layouts of now and lately, and what a visitor saw change
 - `live_view`: what the console sees: topics that it follows, and the state in Redis
 - `monitor`: how the pipeline runs: events in, how far the state has come, workers, Redis
@@ -13,7 +14,6 @@ step, and nothing from elsewhere.
 - `page_news`: what happened on pages that one should know: items that rose and fell, and rules that
   cannot hold
 - `routes`: the role that each address of the console needs
-- `rules_history`: all versions of all pages' rules, read once and then as they come
 - `static_files`: the files of the console's pages, served as they are
 - `title_search`: items of the catalog by words of their titles, as fast as somebody types
 - `uplift_lines`: the uplifts of a page over the last hour, small in memory

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from reshelf.console.dead_letters import RecentDeadLetters
+from reshelf.console.followed.drafts import Drafts
+from reshelf.console.followed.rules_history import RulesHistory
+from reshelf.console.followed.topic_tail import TopicTail
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.console.page_news import PageNews
-from reshelf.console.rules_history import RulesHistory
 from reshelf.console.title_search import TitleSearch
 from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
 from schemas.codec import decode_key
 from schemas.errors import BadRecord
 from schemas.topic import Topic
-from schemas.topics import LAYOUTS
+from schemas.topics import LAYOUTS, PAGE_DRAFTS, PAGE_RULES_HISTORY
 from streams.cancellation import cancel_all
 from streams.catalog.follower import Follower
 from streams.catalog.page import Changes, Key
@@ -93,7 +95,12 @@ class LiveView:
         self.layout_history = LayoutHistory()
         self.catalog = WatchedCatalog(self.layout_history)
         self.dead_letters = RecentDeadLetters(settings.kafka)
-        self.rules_history = RulesHistory(settings.kafka)
+        self.rules_history = RulesHistory()
+        self.drafts = Drafts()
+        self.tails = (
+            TopicTail(settings.kafka, PAGE_RULES_HISTORY, self.rules_history.take),
+            TopicTail(settings.kafka, PAGE_DRAFTS, self.drafts.take),
+        )
         self.titles = TitleSearch()
         self.news = PageNews()
         self.monitor = Monitor(settings, redis, self.layout_history)
@@ -129,7 +136,8 @@ class LiveView:
             self.state.keep_pages(self.catalog.rules)
             await self.monitor.beat(self.state.reader, self.state.settings, self.catalog.rules)
         await asyncio.to_thread(self.dead_letters.read)
-        await asyncio.to_thread(self.rules_history.read)
+        for tail in self.tails:
+            await asyncio.to_thread(tail.read)
 
     async def _state_of(self, namespace: str) -> State | None:
         try:
@@ -158,7 +166,8 @@ async def live_view(settings: Settings, failed: Callable[[BaseException], None])
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.aclose)
         stack.callback(view.dead_letters.close)
-        stack.callback(view.rules_history.close)
+        for tail in view.tails:
+            stack.callback(tail.close)
         stack.push_async_callback(follower.stop)
         retry = Retry()
         await retry.until_success(follower.start)

@@ -7,6 +7,8 @@ and what is approved is the very revision that was seen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from reshelf.people.person import Person
@@ -45,7 +47,11 @@ def drafts(kafka: KafkaSettings) -> dict[str, PageDraft]:
 
 def draft_of(kafka: KafkaSettings, name: str) -> PageDraft:
     """One draft; raises `ReshelfError` where there is none."""
-    there = drafts(kafka)
+    return named(drafts(kafka), name)
+
+
+def named(there: Mapping[str, PageDraft], name: str) -> PageDraft:
+    """One of the drafts that there are; raises `ReshelfError` where it is none of them."""
     if name not in there:
         raise ReshelfError(f"there is no draft {name[:LONGEST_NAME]!r}; there are: {', '.join(there) or 'none'}")
     return there[name]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
+from confluent_kafka import Consumer
 
 from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode, encode_key
@@ -20,6 +22,8 @@ M = TypeVar("M", bound=msgspec.Struct)
 ATTEMPTS = 10
 UNDER_WAY_MS = 60_000
 """A version that stands in the history alone is somebody's who is publishing it now, or who was cut off before that."""
+Read = Callable[[Topic], Iterable[tuple[str, PageRules | None]]]
+"""Key and page of all records of a topic as it is now, over a connection that stays open."""
 AS_DECLARED = {"version": 0, "author": "", "reason": "", "published_at": 0}
 
 
@@ -59,13 +63,21 @@ def publish(
     `base` names the version that a page was changed from: raises `Overtaken` where another is in
     force or under way.  A page without one gets the next number, whoever else publishes.
     """
+    stamp = {"author": author, "reason": reason, "published_at": now_ms}
+    with reader(kafka) as consumer:
+        return _publish(kafka, partial(_read, consumer, kafka.prefix), pages, stamp, base or {})
+
+
+def _publish(
+    kafka: KafkaSettings, read: Read, pages: list[PageRules], stamp: Mapping[str, Any], base: Mapping[str, int]
+) -> list[PageRules]:
     published = list[PageRules]()
     for _ in range(ATTEMPTS):
-        claims = _claims(kafka, pages, {"author": author, "reason": reason, "published_at": now_ms}, base or {})
+        claims = _claims(read, pages, stamp, base)
         deliver(kafka, PAGE_RULES_HISTORY, [_record(PAGE_RULES_HISTORY, page) for page in claims])
-        first = _first_of_each(_all(kafka, PAGE_RULES_HISTORY)) if claims else {}
+        first = _first_of_each(read(PAGE_RULES_HISTORY)) if claims else {}
         ours = [page for page in claims if first.get((page.page, page.version)) == page]
-        _put_in_force(kafka, ours)
+        _put_in_force(kafka, read, ours)
         published += ours
         if len(ours) == len(claims):
             return published
@@ -76,11 +88,9 @@ def publish(
     raise Overtaken("others publish all the time: nothing more was published. Try again.")
 
 
-def _claims(
-    kafka: KafkaSettings, pages: list[PageRules], stamp: dict[str, Any], base: Mapping[str, int]
-) -> list[PageRules]:
+def _claims(read: Read, pages: list[PageRules], stamp: Mapping[str, Any], base: Mapping[str, int]) -> list[PageRules]:
     """What differs from the newest, with the next number of each page."""
-    records, past = list(_all(kafka, PAGE_RULES)), list(_all(kafka, PAGE_RULES_HISTORY))
+    records, past = list(read(PAGE_RULES)), list(read(PAGE_RULES_HISTORY))
     current, numbers = _newest(records), _last_versions([*past, *records])
     fresh = {page for page, rules in past if rules and stamp["published_at"] - rules.published_at < UNDER_WAY_MS}
     for page, version in base.items():
@@ -98,11 +108,11 @@ def _claims(
     return [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **stamp) for page in differing]
 
 
-def _put_in_force(kafka: KafkaSettings, pages: list[PageRules]) -> None:
+def _put_in_force(kafka: KafkaSettings, read: Read, pages: list[PageRules]) -> None:
     """Publish versions; where a later one was overtaken on the way it is published again, as the last record counts."""
     while pages:
         deliver(kafka, PAGE_RULES, [_record(PAGE_RULES, page) for page in pages])
-        records, names = list(_all(kafka, PAGE_RULES)), {page.page for page in pages}
+        records, names = list(read(PAGE_RULES)), {page.page for page in pages}
         latest = {page: rules for page, rules in sorted(records, key=_version) if rules and page in names}
         now = _newest(records)
         pages = [rules for page, rules in latest.items() if page in now and now[page].version < rules.version]
@@ -185,14 +195,22 @@ def _all(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[str, PageRules | 
     return records(kafka, topic, PageRules)
 
 
+def _read(consumer: Consumer, prefix: str, topic: Topic) -> Iterator[tuple[str, PageRules | None]]:
+    return _decoded(consumer, prefix + topic.name, PageRules)
+
+
 def records(kafka: KafkaSettings, topic: Topic, message: type[M]) -> Iterator[tuple[str, M | None]]:
     """Key and message of all records of a topic to its end, None for a tombstone; what is no message is skipped."""
-    decode = decoder(message)
     with reader(kafka) as consumer:
-        for record in to_the_end(consumer, partitions(consumer, kafka.prefix + topic.name)):
-            key, value = record.key(), record.value()
-            if record.error() is None and key is not None:
-                try:
-                    yield key.decode(), decode(value) if value else None
-                except (BadRecord, UnicodeDecodeError):
-                    continue
+        yield from _decoded(consumer, kafka.prefix + topic.name, message)
+
+
+def _decoded(consumer: Consumer, name: str, message: type[M]) -> Iterator[tuple[str, M | None]]:
+    decode = decoder(message)
+    for record in to_the_end(consumer, partitions(consumer, name)):
+        key, value = record.key(), record.value()
+        if record.error() is None and key is not None:
+            try:
+                yield key.decode(), decode(value) if value else None
+            except (BadRecord, UnicodeDecodeError):
+                continue

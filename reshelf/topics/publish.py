@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -14,7 +15,7 @@ from schemas.errors import BadRecord, BadSettings, ReshelfError, Transient
 from schemas.foreign_content import content_of, encoding_of
 from schemas.topic import Topic
 from schemas.topics import CLICKS
-from streams.kafka.clients import confluent_producer_config
+from streams.kafka.clients import ClientConfig, confluent_producer_config
 from streams.settings import KafkaSettings
 
 SHOWN = 10
@@ -81,7 +82,7 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str, shop:
     Raises `ReshelfError` naming the lines that were refused.
     """
     lines.seek(0)
-    producer = Producer(confluent_producer_config(kafka) | {"message.timeout.ms": SEND_TIMEOUT_MS})
+    producer = Producer(_producer_config(kafka))
     _require(producer, kafka, topic)
     refused: list[str] = []
     for number, text in numbered(lines):
@@ -98,7 +99,7 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str, shop:
 
 def deliver(kafka: KafkaSettings, topic: Topic, records: Sequence[tuple[bytes, bytes | None]]) -> None:
     """Publish (key, value) pairs and wait until all are acknowledged; raises `ReshelfError` when one is not."""
-    producer = Producer(confluent_producer_config(kafka) | {"message.timeout.ms": SEND_TIMEOUT_MS})
+    producer = _kept_producer(tuple(_producer_config(kafka).items()))
     _require(producer, kafka, topic)
     refused: list[str] = []
     for number, (key, value) in enumerate(records, 1):
@@ -106,6 +107,7 @@ def deliver(kafka: KafkaSettings, topic: Topic, records: Sequence[tuple[bytes, b
     while producer.flush(1.0):
         pass
     if refused:
+        _kept_producer.cache_clear()
         raise ReshelfError("\n".join([f"not all was published to {topic.name}", *refused[:SHOWN]]))
 
 
@@ -117,6 +119,16 @@ def forget(units: Sequence[str], kafka: KafkaSettings) -> None:
     lines = BytesIO(b"\n".join(msgspec.json.encode({"key": unit, "value": None}) for unit in units))
     check(lines, CLICKS, "UNIT")
     send(lines, CLICKS, kafka, "UNIT")
+
+
+def _producer_config(kafka: KafkaSettings) -> ClientConfig:
+    return confluent_producer_config(kafka) | {"message.timeout.ms": SEND_TIMEOUT_MS}
+
+
+@lru_cache(maxsize=1)
+def _kept_producer(config: tuple[tuple[str, Any], ...]) -> Producer:
+    """The producer of a process: a new one waits up to half a second for its number from the brokers."""
+    return Producer(dict(config))
 
 
 def _require(producer: Producer, kafka: KafkaSettings, topic: Topic) -> None:

@@ -19,13 +19,16 @@ from streams.settings import KafkaSettings
 TIMEOUT_S = 30.0
 METADATA_S = 10.0
 BATCH = 5_000
+WAIT_S = 0.01
+"""A call waits for so long for a whole batch, even where the ends of all partitions have come."""
 
 
 @contextlib.contextmanager
 def reader(kafka: KafkaSettings) -> Iterator[Consumer]:
     """A consumer of no lasting group, which also says where a partition ends."""
     consumer = Consumer(
-        confluent_consumer_config(kafka, f"{kafka.prefix}reader-{uuid4().hex}") | {"enable.partition.eof": True}
+        confluent_consumer_config(kafka, f"{kafka.prefix}reader-{uuid4().hex}")
+        | {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
     )
     try:
         yield consumer
@@ -71,7 +74,7 @@ def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Mes
     unread = {place.partition for place in places}
     last = time.monotonic()
     while unread:
-        for message in consumer.consume(BATCH, timeout=0.2):
+        for message in consumer.consume(BATCH, timeout=WAIT_S):
             last, error = time.monotonic(), message.error()
             if error is None:
                 yield message

@@ -8,16 +8,15 @@ from typing import Any, cast
 
 import pytest
 
+from reshelf.console.followed.rules_history import MOST_PAGES, MOST_VERSIONS, RulesHistory
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.page_news import FRESH_S, PageNews, Unkept
-from reshelf.console.rules_history import MOST_PAGES, MOST_VERSIONS, RulesHistory
 from reshelf.console.views.answer import answer, ordinal
 from schemas.codec import encode
 from schemas.messages.pages import PageRules
 from schemas.rules import Boost, Match, Pin, Rule, Sponsored
 from streams.catalog.page import Key
 from streams.layouts.explain import Arm, Explanation
-from streams.settings import KafkaSettings
 from tests.reshelf.test_console import layout_of
 
 SEEN = 0.625
@@ -106,26 +105,26 @@ def test_news_are_large_changes_and_rules_that_gave_way() -> None:
 
 
 def test_of_two_versions_of_one_number_the_first_counts() -> None:
-    history = RulesHistory(KafkaSettings())
+    history = RulesHistory()
     first, second = (PageRules("home", 1, ["s1"], reason=reason) for reason in ("first", "second"))
     for value in (encode(first), encode(second), b"no page"):
-        history.take(value)
+        history.take(b"", value)
     current = PageRules("home", 2, ["s1"], reason="now")
     assert history.versions(current) == [first, current]
     assert history.versions(PageRules("cart", 1, ["s1"])) == [PageRules("cart", 1, ["s1"])]
 
 
 def test_only_the_last_versions_are_told() -> None:
-    history = RulesHistory(KafkaSettings())
+    history = RulesHistory()
     for version in range(1, MOST_VERSIONS + 10):
-        history.take(encode(PageRules("home", version, ["s1"])))
+        history.take(b"", encode(PageRules("home", version, ["s1"])))
     assert len(history.versions(PageRules("home", MOST_VERSIONS + 9, ["s1"]))) == MOST_VERSIONS
 
 
 def test_of_pages_that_nobody_publishes_any_more_nothing_is_kept() -> None:
-    history = RulesHistory(KafkaSettings())
+    history = RulesHistory()
     for page in ("home", *(f"campaign-{at}" for at in range(MOST_PAGES - 1)), "home", "another"):
-        history.take(encode(PageRules(page, 1, ["s1"])))
+        history.take(b"", encode(PageRules(page, 1, ["s1"])))
     first = PageRules("campaign-0", 2, ["s1"])
     assert history.versions(first) == [first]
     assert len(history.versions(PageRules("home", 2, ["s1"]))) == 2

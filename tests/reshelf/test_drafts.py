@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from reshelf.cli.main import run
+from reshelf.console.followed.drafts import Drafts
+from reshelf.console.followed.topic_tail import TopicTail
 from reshelf.console.live_view import LiveView
 from reshelf.console.views.planning.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.console.views.rules import published
@@ -23,7 +25,9 @@ from reshelf.settings import Settings, variable
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.drafts import PageDraft
 from schemas.messages.pages import PageRules
+from schemas.topics import PAGE_DRAFTS
 from streams.settings import KafkaSettings
+from tests.deadline import Deadline
 
 NOW = 1_790_000_000_000
 TEXT = "page: home\nslots: [top]\nrules:\n- {kind: pin, name: week, item: i1, slot: top}\n"
@@ -112,7 +116,7 @@ def test_a_draft_that_cannot_be_kept_is_refused_before_anything_is_read(change: 
 def test_the_console_keeps_drafts_and_publishes_nothing_alone_where_two_are_needed(kafka: KafkaSettings) -> None:
     settings = Settings(kafka=kafka).changed(publishing={"two_people": True})
     catalog = SimpleNamespace(rules=newest(kafka), items={}, texts={})
-    view = cast(LiveView, SimpleNamespace(settings=settings, catalog=catalog))
+    view = cast(LiveView, SimpleNamespace(settings=settings, catalog=catalog, drafts=(kept_drafts := Drafts())))
     body = {"page": "home", "text": TEXT, "version": 1, "author": "Ann", "reason": "it begins"}
     with pytest.raises(BadSettings, match="nobody publishes alone"):
         published(view, body)
@@ -121,6 +125,13 @@ def test_the_console_keeps_drafts_and_publishes_nothing_alone_where_two_are_need
     assert (kept["revision"], kept["version"], kept["wrong"]) == (1, 1, [])
     saved(view, body | {"draft": "idea", "text": "page: [", "asked": False})
     assert [row["draft"] for row in listed(view)["drafts"]] == ["shoe week", "idea"]
+    elsewhere = Drafts()
+    tail = TopicTail(kafka, PAGE_DRAFTS, elsewhere.take)
+    end = Deadline(20)
+    while len(elsewhere.by_name()) < 2 and end.ahead:
+        tail.read()
+    tail.close()
+    assert elsewhere.by_name() == kept_drafts.by_name()
     shown = opened(view, "shoe week")
     assert "name: week" in shown["text"] and any(line.startswith("+") for line in shown["changes"])
     assert opened(view, "idea")["wrong"]

@@ -18,7 +18,7 @@ from schemas.messages.drafts import PageDraft
 
 def listed(view: LiveView) -> dict[str, Any]:
     """All drafts without their texts, those that wait for approval first."""
-    rows = [_row(view, draft) for draft in drafts.drafts(view.settings.kafka).values()]
+    rows = [_row(view, draft) for draft in view.drafts.by_name().values()]
     return {
         "drafts": sorted(rows, key=lambda row: not row["asked"]),
         "two_people": view.settings.publishing.two_people,
@@ -27,7 +27,7 @@ def listed(view: LiveView) -> dict[str, Any]:
 
 def opened(view: LiveView, name: str) -> dict[str, Any]:
     """One draft with its text, what is wrong with it, and what it would change; raises ReshelfError without it."""
-    draft = drafts.draft_of(view.settings.kafka, name)
+    draft = drafts.named(view.drafts.by_name(), name)
     return _row(view, draft) | {"text": draft.text} | checked(view, {"text": draft.text})
 
 
@@ -50,19 +50,24 @@ def saved(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
         saved_at=_now_ms(),
     )
     stored = drafts.save(view.settings.kafka, draft)
+    view.drafts.keep(stored.draft, stored)
     return _row(view, stored) | checked(view, {"text": stored.text})
 
 
 def deleted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Take `draft` away as `revision` was seen."""
-    drafts.delete(view.settings.kafka, text_of(body, "draft"), _revision(body))
-    return {"deleted": text_of(body, "draft")}
+    name = text_of(body, "draft")
+    drafts.delete(view.settings.kafka, name, _revision(body))
+    view.drafts.keep(name, None)
+    return {"deleted": name}
 
 
 def approved(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `draft` as `revision` was seen, by the name of `author`, who approves it."""
     approver = Person(text_of(body, "author").strip(), frozenset({Role.APPROVE}))
-    published = drafts.approve(view.settings, text_of(body, "draft"), _revision(body), approver, _now_ms())
+    name = text_of(body, "draft")
+    published = drafts.approve(view.settings, name, _revision(body), approver, _now_ms())
+    view.drafts.keep(name, None)
     return {"published": [{"page": page.page, "version": page.version} for page in published]}
 
 
