@@ -24,7 +24,8 @@ class TextSide(nn.Module):  # type: ignore[misc]
         self.network = network
         of_text = network.config.text_config
         self.longest = int(of_text.max_position_embeddings)
-        self.size = int(getattr(network.config, "projection_dim", 0) or of_text.hidden_size)
+        sizes = getattr(network.config, "projection_dim", 0), getattr(of_text, "projection_size", 0)
+        self.size = int(next((size for size in sizes if size), of_text.hidden_size))
         self._filler = of_text.pad_token_id if network.config.model_type.startswith(PADDED) else None
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

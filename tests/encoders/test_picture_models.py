@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import numpy as np
 import pytest
 
 from tests.encoders.conftest import NO_TORCH
+from tests.encoders.small_models import LONGEST, PREPROCESSING, save_joint, save_pictured
 
 torch = pytest.importorskip("torch", reason=NO_TORCH)
 PIL = pytest.importorskip("PIL", reason=NO_TORCH)
 
 from PIL import Image  # noqa: E402
-from transformers import CLIPConfig, CLIPModel, Dinov2Config, Dinov2Model  # noqa: E402
+from transformers import Dinov2Config, Dinov2Model  # noqa: E402
 
 from bench.encoding.drawing import Look, picture  # noqa: E402
 from bench.encoding.images import plain  # noqa: E402
@@ -28,9 +28,6 @@ from encoders.pictures.encoder import PictureEncoder  # noqa: E402
 from encoders.pictures.model import load_pictures  # noqa: E402
 from encoders.pictures.refusal import Refused  # noqa: E402
 from schemas.errors import BadSettings  # noqa: E402
-
-PREPROCESSING = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4], "size": {"shortest_edge": 32},
-                 "crop_size": {"height": 32, "width": 32}, "do_center_crop": True, "resample": 3}  # fmt: skip
 
 
 def pictures(count: int) -> list[bytes]:
@@ -55,31 +52,28 @@ def test_weights_that_are_not_those_of_the_package_are_refused(tmp_path: Path, m
         load_pictures()
 
 
-def test_a_model_of_texts_and_pictures_puts_both_into_one_space(tmp_path: Path, model: TextModel) -> None:
-    torch.manual_seed(1)
-    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    words = {
-        "vocab_size": len(model.tokenizer),
-        "max_position_embeddings": 12,
-        "eos_token_id": model.tokenizer.sep_token_id,
-    }
-    clip = CLIPModel(CLIPConfig(
-        text_config=small | words, vision_config=small | {"image_size": 32, "patch_size": 8}, projection_dim=8
-    )).eval()  # fmt: skip
-    saved(clip, tmp_path)
-    model.tokenizer.save_pretrained(tmp_path)
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_a_model_of_texts_and_pictures_puts_both_into_one_space(kind: str, tmp_path: Path, model: TextModel) -> None:
+    network = save_joint(kind, model.tokenizer, tmp_path)
     texts, eyes = load(str(tmp_path), "cpu", "float32"), load_pictures(str(tmp_path), "cpu", "float32")
     assert (texts.name, texts.revision, texts.size) == (eyes.name, eyes.revision, eyes.size)
-    said = ["a green shirt", "ball"]
-    ids = model.tokenizer(said, padding=True, return_tensors="pt")
-    ids.pop("token_type_ids", None)
-    with torch.inference_mode():
-        features = clip.get_text_features(**ids)
-        features = features if isinstance(features, torch.Tensor) else features.pooler_output
-    expected = torch.nn.functional.normalize(features).numpy()
+    assert texts.size == 8
+    said = ["a green shirt", "ball", "a shirt with green stripes, dots and checks, and more than is read"]
+    expected = torch.nn.functional.normalize(features_of(network, kind, model.tokenizer, said)).numpy()
     assert np.allclose(Encoder(texts).encode(said).vectors, expected, atol=1e-5)
+    assert np.allclose(Encoder(texts).encode(said[1:2]).vectors, expected[1:2], atol=1e-5), "whatever is beside it"
     contents = pictures(3)
     assert np.allclose(PictureEncoder(eyes).encode(contents).vectors, plain(eyes, contents), atol=5e-3)
+
+
+def features_of(network: Any, kind: str, tokenizer: Any, said: list[str]) -> Any:
+    """As each model was trained: SigLIP on texts that are filled up to the longest, without a mask."""
+    padding = "max_length" if kind == "siglip" else True
+    ids = tokenizer(said, padding=padding, max_length=LONGEST, truncation=True, return_tensors="pt")
+    wanted = ["input_ids"] if kind == "siglip" else ["input_ids", "attention_mask"]
+    with torch.inference_mode():
+        features = network.get_text_features(**{name: ids[name] for name in wanted})
+    return features if isinstance(features, torch.Tensor) else features.pooler_output
 
 
 def test_a_model_of_pictures_alone_gives_its_first_token(tmp_path: Path) -> None:
@@ -87,7 +81,7 @@ def test_a_model_of_pictures_alone_gives_its_first_token(tmp_path: Path) -> None
     dino = Dinov2Model(
         Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8)
     )
-    saved(dino.eval(), tmp_path)
+    save_pictured(dino.eval(), tmp_path)
     eyes, content = load_pictures(str(tmp_path), "cpu", "float32"), pictures(1)[0]
     pixels = (
         torch.from_numpy(np.array(decoded(content, eyes.frame)))
@@ -103,11 +97,6 @@ def test_a_model_of_pictures_alone_gives_its_first_token(tmp_path: Path) -> None
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(BadSettings, match="image_mean"):
         load_pictures(str(tmp_path), "cpu")
-
-
-def saved(network: Any, folder: Path) -> None:
-    network.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSING))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA", "CMYK"])
