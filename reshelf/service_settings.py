@@ -31,6 +31,9 @@ class ConsoleSettings(Group):
         description="The hosts, with commas between, from which browsers may load pictures of items (`image` in the "
         "catalog), like `cdn.shop.example`. Empty: none, and pictures are drawn from categories and titles.",
     )
+    language: Literal["en", "zh"] = Field(
+        "en", description="The language of the console's pages in browsers where nobody chose another."
+    )
 
     @property
     def images(self) -> list[str]:

@@ -7,14 +7,22 @@ from importlib.resources import files
 
 from aiohttp import web
 
-KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
+KINDS = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
 
 
-def page(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Answers with one of the console's files."""
+def page(name: str, language: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Answers with one of the console's pages, in the language of who did not choose another."""
 
     async def handle(request: web.Request) -> web.Response:
-        return _file(name)
+        file = _file(name)
+        file.text = (file.text or "").replace('<html lang="en">', f'<html lang="{language}">')
+        return file
 
     return handle
 

@@ -67,8 +67,8 @@ class Console:
     def app(self) -> web.Application:
         """The application with all its addresses."""
         app = web.Application(middlewares=[counted, self._guard.check], client_max_size=BODY_BYTES)
-        app.router.add_get("/", page("index.html"))
-        app.router.add_get("/login", page("login.html"))
+        app.router.add_get("/", page("index.html", self._view.settings.console.language))
+        app.router.add_get("/login", page("login.html", self._view.settings.console.language))
         app.router.add_get("/metrics", self._metrics)
         app.router.add_post("/login", self._login)
         app.router.add_get("/static/{name}", static)

@@ -9,6 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from reshelf.numbers import between, gain
+
 TURN_S = 10.0
 COLOURS = {
     "garden": "green",
@@ -143,7 +145,7 @@ def _coloured(interval: dict[str, float | None]) -> str:
 def _interval(interval: dict[str, Any]) -> str:
     if interval["low"] is None or interval["high"] is None:
         return "not known yet"
-    return f"{interval['value']:+.1%} ({interval['low']:+.1%} to {interval['high']:+.1%})"
+    return f"{gain(interval['value'])} ({between(interval['low'], interval['high'])})"
 
 
 def _delay(figures: dict[str, Any]) -> str:

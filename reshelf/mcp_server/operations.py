@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from reshelf.console.live_view import LiveView, State
@@ -15,7 +16,7 @@ from reshelf.console.views.planning.rule_earnings import rules_report
 from reshelf.console.views.planning.saved_drafts import listed, opened, saved
 from reshelf.console.views.rules import published, rules_content, taken_back
 from reshelf.console.views.shop import card, shop
-from reshelf.inspect.prices.so_far_words import figure
+from reshelf.numbers import between, outcome, signed
 from reshelf.people.person import Person, Role
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
@@ -150,9 +151,9 @@ def price_in_words(preview: Mapping[str, Any]) -> str:
         if (change := preview["change"][name]) is None:
             continue
         interval, times = (change["per_day"], 1) if per_day else (change["per_page_view"], PER)
-        mean, low, high = (figure(name, times * interval[side]) for side in ("mean", "low", "high"))
-        unit = f" {preview['currency']}" if name == "revenue" else ""
-        parts.append(f"{name}{unit} {mean} ({low} to {high})")
+        mean, low, high = (times * interval[side] for side in ("mean", "low", "high"))
+        form = partial(signed, form=partial(outcome, name, currency=preview["currency"]))
+        parts.append(f"{name} {form(mean)} ({between(low, high, form)})")
     return f"expected {'a day' if per_day else f'in {PER:,} page views'}: {', '.join(parts)}"
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +20,12 @@ from confluent_kafka.admin import AdminClient
 from bench.web.browser import CHROMIUM, FLAGS
 from reshelf.processes.children import free_port
 from schemas.topics import CLICKS
+from tests.all_tests import ALL_TESTS
 from tests.deadline import Deadline
 from tests.delivery import flush
 
+AXE = Path(__file__).parents[2] / "tools/web/node_modules/axe-core/axe.min.js"
+"""Installed with what lints the pages (`make lint-web`)."""
 VIEWS = {
     "Start": ".news li",
     "Shop": ".card h3",
@@ -31,6 +35,7 @@ VIEWS = {
     "Why": ".picks [aria-pressed=true]",
     "Rules": ".history summary",
     "Drafts": "textarea",
+    "Calendar": ".panel .soft",
 }
 """The pages in the order of their keys, and what each has once its data is there."""
 COLOURS = """() => {
@@ -193,11 +198,12 @@ def walk_by_keyboard(browser: Any) -> None:
     browser.keyboard.press("?")
     browser.get_by_role("dialog", name="Keys and words").wait_for()
     browser.keyboard.press("Escape")
-    for _ in range(2):
+    place = list(VIEWS).index("Why")
+    for _ in range(len(VIEWS) - 1 - place):
         browser.keyboard.press("Shift+Tab")
     browser.keyboard.press("Enter")
     until(browser, "document.title === 'Why · Reshelf'")
-    for _ in range(len(VIEWS) - 1):
+    for _ in range(place + 2):
         browser.keyboard.press("Shift+Tab")
     assert focused(browser) == "Skip to content"
     browser.keyboard.press("Enter")
@@ -237,9 +243,20 @@ def look_into_a_dead_letter(browser: Any, broker: str, prefix: str) -> None:
     assert "u-invalid" in browser.locator(".letter[open] dl").inner_text()
 
 
+def hindrances(browser: Any) -> list[str]:
+    """What axe-core finds of the page; contrasts only where all tests run: they take longest, and COLOURS sees them."""
+    if not AXE.exists():
+        return []  # `test_axe_core_is_installed` says so.
+    if not browser.evaluate("'axe' in window"):
+        browser.evaluate(AXE.read_text())
+    options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": ALL_TESTS}}}
+    found = browser.evaluate("async options => (await axe.run(document, options)).violations", options)
+    return [f"{one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
 def look_in_the_dark_and_on_a_phone(browser: Any) -> None:
-    """Every page, with its data: texts stand out in both schemes, and nothing is wider than a phone."""
-    for width, height in ((1360, 900), (390, 844)):
+    """Every page, with its data: texts stand out in both schemes, nothing is wider than a phone or hinders anybody."""
+    for width, height in ((1440, 900), (390, 844)):
         browser.set_viewport_size({"width": width, "height": height})
         for title in VIEWS:
             opened(browser, title)
@@ -249,6 +266,8 @@ def look_in_the_dark_and_on_a_phone(browser: Any) -> None:
                 found = browser.evaluate(COLOURS)
                 assert (found["paper"] < 0.05) == (scheme == "dark")
                 assert found["texts"] > 10 and found["pale"] == [], (title, scheme)
+                if ALL_TESTS or (scheme == "dark") == (width == 390):
+                    assert hindrances(browser) == [], (title, width, scheme)
 
 
 def keep_what_is_sought(browser: Any) -> None:
@@ -320,3 +339,10 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     publish_a_pin(browser)
 
     look_in_the_dark_and_on_a_phone(browser)
+
+
+def test_axe_core_is_installed() -> None:
+    if not AXE.exists():
+        pytest.skip(
+            "axe-core is not installed (`make lint-web` does it): what hinders people on pages is not looked for"
+        )

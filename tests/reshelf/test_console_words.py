@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
@@ -112,7 +113,7 @@ def test_a_split_that_holds_leaves_the_verdict(tab: Any) -> None:
     assert tab.get_by_text("Sample ratio mismatch").count() == 0
 
 
-@pytest.mark.parametrize(("currency", "shown"), [("EUR", "EUR 0.144"), ("JPY", "JPY 14.360")])
+@pytest.mark.parametrize(("currency", "shown"), [("EUR", "€0.1436"), ("JPY", "JPY 14.4")])
 def test_revenue_is_in_the_currency(tab: Any, currency: str, shown: str) -> None:
     uplift = EXPERIMENT["uplift"] | {"revenue": FEW | {"learned": 14.36}}
     opened(tab, "#experiment?page=home", {"experiment": EXPERIMENT | {"currency": currency, "uplift": uplift}})
@@ -136,7 +137,7 @@ def test_net_revenue_is_shown_where_something_was_returned(tab: Any) -> None:
 def test_the_scale_of_arms_holds_every_interval(tab: Any) -> None:
     opened(tab, "#items?page=home&segment=cooks", {"arms": ARMS})
     scale = tab.get_by_text("scale: 0 to").inner_text()
-    assert float(scale.removeprefix("scale: 0 to ").removesuffix(" %")) >= 100 * max(ARMS["high"])
+    assert float(scale.removeprefix("scale: 0 to ").removesuffix("%")) >= 100 * max(ARMS["high"])
     for axis in tab.locator(".pool .row:not([hidden]) .axis").all():
         around = axis.bounding_box()
         for name in ("i.band", "i.mean"):
@@ -170,7 +171,7 @@ def test_a_server_that_fails_is_told_in_words(tab: Any) -> None:
 
 def test_cards_say_who_sees_them_and_which_rules_bear_on_them(tab: Any) -> None:
     opened(tab, "#shop?page=home&segment=cooks", {"shop": SHOP, "rules": RULES})
-    tab.get_by_text("63 % of visitors see it here").first.wait_for()
+    tab.get_by_text("63% of visitors see it here").first.wait_for()
     assert tab.locator(".marks .tag").all_inner_texts() == ["pinned", "lowered ×0.5, gives way"]
     tab.locator(".card .more").nth(1).click()
     offered = tab.locator("[role=menu] button").all_inner_texts()
@@ -247,3 +248,18 @@ def test_a_card_is_dragged_priced_published_and_taken_back(tab: Any) -> None:
     tab.get_by_text("composed and on the topic after").wait_for()
     tab.get_by_role("button", name="Undo", exact=True).click()
     tab.get_by_text("Published as version 3.").wait_for()
+
+
+def test_pages_speak_the_language_that_is_chosen(tab: Any) -> None:
+    tab.add_init_script("localStorage.setItem('reshelf-language', 'zh')")
+    tab.set_default_timeout(60_000)
+    opened(tab, "#shop?page=home&segment=cooks", {"shop": SHOP, "rules": RULES})
+    tab.get_by_text("63% 的访客在此看到它").first.wait_for()
+    assert tab.locator(".marks .tag").all_inner_texts() == ["已固定", "降权 ×0.5，让位"]
+    assert tab.locator("nav a").first.inner_text() == "首页"
+    assert tab.evaluate("document.documentElement.lang") == "zh"
+    said = tab.locator("body").inner_text()
+    assert set(re.findall(r"[A-Za-z]{2,}", said)) <= set(re.findall(r"[A-Za-z]{2,}", json.dumps([SHOP, PAGES]))) | {
+        "Reshelf",
+        "English",
+    }

@@ -152,7 +152,7 @@ def test_the_page_is_whole_and_needs_no_network(shop: None, tmp_path: Path, caps
     assert all(link.startswith("#") for link in parser.links)
     assert "url(" not in text and "@import" not in text
     assert "<b>item</b>" not in text
-    assert "prior 2.00%" in text and "EUR 0." in text
+    assert "prior 2.00%" in text and "€0." in text
     assert re.search(r"<h3>Uplift of clicks</h3><p>[^<]+ since 1970-01-01 00:00</p>", text)
     assert "2,304 units learned, 256 in the holdout of 10.0%" in text
 

@@ -7,7 +7,6 @@ import io
 import pytest
 from rich.console import Console
 
-from reshelf.inspect.money import outcome
 from reshelf.terminal.tables import show, table
 
 ROWS = [("four-season-sleeping-bag-0001", "1,234", "home-1 25 %, home-2 50 %", "pinned by summer sale")] * 3
@@ -25,10 +24,3 @@ def test_names_stand_whole_on_a_narrow_terminal() -> None:
 def test_nothing_is_cut_off_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
     show(table(("item", "seen", "slots", "rules"), ROWS, spare=2))
     assert capsys.readouterr().out.count("pinned by summer sale") == len(ROWS)
-
-
-def test_revenue_has_its_currency() -> None:
-    assert outcome("revenue", 14.36, "EUR") == "EUR 0.144"
-    assert outcome("revenue", 1_436.0, "JPY") == "JPY 1,436.000"
-    assert outcome("revenue", 1_436.0, "KWD") == "KWD 1.436"
-    assert outcome("clicks", 0.123456, "EUR") == "0.1235"

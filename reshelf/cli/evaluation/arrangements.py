@@ -121,11 +121,12 @@ def _table(content: dict[str, Any], segments: bool) -> RenderableType:
 
 
 def _cells(estimate: dict[str, Any]) -> tuple[str, ...]:
-    lacking = "-" if estimate["lacking"] is None else f"{estimate['lacking']:.1%}"
+    from reshelf.numbers import gain, share
+
+    lacking = share(estimate["lacking"])
     if estimate["refused"]:
         return ("refused", *[""] * 6, lacking)
-    gain = (estimate[name] for name in ("gain", "gain_low", "gain_high"))
-    gains = ("-" if value is None else f"{value:+.1%}" for value in gain)
+    gains = (gain(estimate[name]) for name in ("gain", "gain_low", "gain_high"))
     return (*_values(estimate), *gains, f"{estimate['effective_size']:,.0f}", lacking)
 
 

@@ -69,10 +69,12 @@ def _text(certificate: Certificate, dry_run: bool) -> str:
 
 
 def _line(branch: Interval) -> str:
+    from reshelf.numbers import between, gain
+
     if branch.views is None:
         return f"  {branch.name}: {branch.standing}"
     rate = "-" if branch.rate is None else f"{branch.rate:.4g}"
     line = f"  {branch.name}: {branch.standing}, {branch.views:,} page views, {rate} each"
     if branch.gain is None or branch.low is None or branch.high is None:
         return line
-    return f"{line}, {branch.gain:+.1%} against the best ({branch.low:+.1%} to {branch.high:+.1%})"
+    return f"{line}, {gain(branch.gain)} against the best ({between(branch.low, branch.high)})"

@@ -205,14 +205,16 @@ def _table(evaluation: dict[str, Any], currency: str) -> RenderableType:
 
 def _gain(estimate: dict[str, float | None]) -> tuple[str, ...]:
     """Relative to what learned traffic earned."""
+    from reshelf.numbers import gain
+
     if estimate["refused"]:
         return ("", "", "")
     values = (estimate[name] for name in ("gain", "gain_low", "gain_high"))
-    return tuple("-" if value is None else f"{value:+.1%}" for value in values)
+    return tuple(gain(value) for value in values)
 
 
 def _bounds(reward: str, estimate: dict[str, float | None], currency: str) -> tuple[str, ...]:
-    from reshelf.inspect.money import outcome
+    from reshelf.numbers import UNKNOWN, outcome
 
     values = (estimate[name] for name in ("value", "low", "high"))
-    return tuple("-" if value is None else outcome(reward, value, currency) for value in values)
+    return tuple(UNKNOWN if value is None else outcome(reward, value, currency) for value in values)

@@ -108,14 +108,14 @@ def _show(page: str, health: Health, settings: Settings) -> None:
 def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], currency: str) -> None:
     from policy.experiments.sequence import NET_REVENUE
     from reshelf.inspect.experiment import NET_REVENUE_NOTE
-    from reshelf.inspect.money import outcome
+    from reshelf.numbers import UNKNOWN, gain, outcome
     from reshelf.terminal.tables import show, table
 
     rows = []
     for name, uplift in uplifts.items():
         rates = (outcome(name, uplift.learned, currency), outcome(name, uplift.holdout, currency))
-        bounds = (_signed(uplift.low), _signed(uplift.high)) if math.isfinite(uplift.high) else ("-", "-")
-        rows.append((name.replace("_", " "), *rates, _signed(uplift.uplift), *bounds))
+        bounds = (gain(uplift.low), gain(uplift.high)) if math.isfinite(uplift.high) else (UNKNOWN, UNKNOWN)
+        rows.append((name.replace("_", " "), *rates, gain(uplift.uplift), *bounds))
     show(table((title, *sides, "uplift", "from", "to"), rows))
     if NET_REVENUE in uplifts:
         click.echo(NET_REVENUE_NOTE)
@@ -139,7 +139,3 @@ def _sides(views: TopicSample | None, page: str) -> None:
         return
     for fault in mixed_sides(views, page):
         click.echo(f"HOLDOUT MIXED: {fault.detail}. {fault.remedy}")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1%}" if math.isfinite(value) else "-"

@@ -120,8 +120,10 @@ def evaluate(front: Front) -> None:
         "low": low if math.isfinite(low) else None,
         "high": high if math.isfinite(high) else None,
     }
+    from reshelf.numbers import between, gain
+
     sizes = ", ".join(f"{name} {part:.1%}" for name, part in measured.shares.items())
-    interval = f"{share:+.1%} likelier than by popularity ({low:+.1%} to {high:+.1%})"
+    interval = f"{gain(share)} likelier than by popularity ({between(low, high)})"
     result = f"The item that each looked at last is {interval}." if measured.units else "Nobody came since."
     front.answer(content, f"{measured.units:,} visitors since version {published.model.version}: {sizes}. {result}")
 

@@ -1,24 +1,26 @@
 // What the server answers: its content, or an error in plain words; nobody is waited for without end.
 
+import { language, t } from "./words.js";
+
 const ANSWER_MS = 4500;
 const LONG_MS = 90_000;
 
 async function contentOf(answer) {
   const content = await answer.json().catch(() => null);
   if (!answer.ok || content === null)
-    throw new Error(content?.error ?? `The console failed with status ${answer.status}; its log says why.`);
+    throw new Error(content?.error ?? t("console.failed", { status: String(answer.status) }));
   return content;
 }
 
 async function asked(path, options, ms) {
   try {
-    return await fetch(path, { ...options, signal: AbortSignal.timeout(ms) });
+    return await fetch(path, {
+      ...options,
+      headers: { ...options.headers, "Accept-Language": language },
+      signal: AbortSignal.timeout(ms),
+    });
   } catch (error) {
-    throw new Error(
-      error.name === "TimeoutError"
-        ? `The console did not answer within ${Math.round(ms / 1000)} s.`
-        : "The console does not answer.",
-    );
+    throw new Error(error.name === "TimeoutError" ? t("console.late", { seconds: ms / 1000 }) : t("console.away"));
   }
 }
 

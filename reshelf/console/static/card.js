@@ -2,6 +2,7 @@
 
 import { pictureOf } from "./art.js";
 import { element, money, percent, say, until } from "./dom.js";
+import { t } from "./words.js";
 
 const NEW_MS = 120_000,
   LATER_MS = 5000;
@@ -18,14 +19,14 @@ export function cardOf(slot, oldest) {
   link.draggable = false;
   more.type = "button";
   more.setAttribute("aria-haspopup", "menu");
-  more.setAttribute("aria-label", `What to do with ${slot.title}`);
+  more.setAttribute("aria-label", t("card.more", { title: slot.title }));
   const facts = element("p", "facts small", [
-    element("span", "soft", slot.category || "content"),
-    element("b", "", money(slot.price, slot.currency || "EUR")),
+    element("span", "soft", slot.category || t("card.content")),
+    element("b", "", slot.price === null ? "" : money(slot.price, slot.currency || "EUR")),
   ]);
   const picture = element("div", "picture", [pictureOf(slot), place, marks]);
   if (slot.created_at > oldest + LATER_MS && Date.now() - slot.created_at < NEW_MS)
-    picture.append(element("span", "tag new", "new"));
+    picture.append(element("span", "tag new", t("card.new")));
   const made = element("article", "card", [
     picture,
     more,
@@ -37,30 +38,34 @@ export function cardOf(slot, oldest) {
 export function emptyCard() {
   const place = element("span", "place");
   return {
-    made: element("article", "card none", [place, element("p", "soft small", "left to the renderer")]),
+    made: element("article", "card none", [place, element("p", "soft small", t("card.left"))]),
     place,
     item: "",
   };
 }
 
 const words = {
-  pin: () => "pinned",
-  sponsored: () => "sponsored",
-  exposure: () => "shown to a share",
-  place: () => "kept to its slots",
-  boost: (mark) =>
-    mark.factor === 0
-      ? "kept off"
-      : `${mark.factor < 1 ? "lowered" : "boosted"} ×${Number(mark.factor.toPrecision(3))}`,
+  pin: () => t("pinned"),
+  sponsored: () => t("card.sponsored"),
+  exposure: () => t("card.exposure"),
+  place: () => t("card.place"),
+  boost: ({ factor }) =>
+    factor === 0
+      ? t("card.kept-off")
+      : t(factor < 1 ? "card.lowered" : "card.boosted", { factor: String(Number(factor.toPrecision(3))) }),
 };
+
+function marked(one, mark) {
+  if (one.relaxed) return t("card.gives-way", { mark });
+  if (one.drafted) return t("card.drafted", { mark });
+  const day = until(one.ends_at);
+  return day ? t("card.until", { mark, day }) : mark;
+}
 
 function tagOf(mark) {
   const kind = mark.relaxed ? "warn" : mark.drafted ? "drafted" : "on";
-  const made = element("span", `tag ${kind}`, [
-    words[mark.kind]?.(mark) ?? mark.kind,
-    mark.relaxed ? ", gives way" : mark.drafted ? ", not published" : until(mark.ends_at, " until "),
-  ]);
-  made.title = `${mark.name}${mark.relaxed ? ": it cannot hold everywhere" : ""}`;
+  const made = element("span", `tag ${kind}`, marked(mark, words[mark.kind]?.(mark) ?? mark.kind));
+  made.title = mark.relaxed ? t("card.cannot-hold", { name: mark.name }) : mark.name;
   return made;
 }
 
@@ -76,14 +81,14 @@ export function dress(card, slot, at, changed, now) {
   say(
     card.was,
     fresh && changed.get(slot.slot)
-      ? `was ${changed.get(slot.slot)}`
+      ? t("card.was", { before: changed.get(slot.slot) })
       : slot.share
-        ? `${percent(slot.share, 0)} of visitors see it here`
-        : "not here yet",
+        ? t("card.seen", { share: percent(slot.share, 0) })
+        : t("card.not-here"),
   );
-  const marked = JSON.stringify(slot.marks);
-  if (marked === card.marked) return;
-  card.marked = marked;
+  const marks = JSON.stringify(slot.marks);
+  if (marks === card.marked) return;
+  card.marked = marks;
   card.marks.replaceChildren(...slot.marks.map(tagOf));
   card.made.classList.toggle(
     "leaving",

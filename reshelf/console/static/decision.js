@@ -1,40 +1,37 @@
 // What follows from an experiment, in one sentence, and the money that it is about: for the start page and its own.
 
-import { money, number } from "./dom.js";
+import { money } from "./dom.js";
+import { t } from "./words.js";
 
-const per = (earned) => (earned.per === "day" ? "a day" : "in 1,000 page views");
+const per = (earned) => (earned.per === "day" ? t("a-day") : t("in-page-views", { views: 1000 }));
 const sums = (earned, currency) =>
-  [earned.mean, earned.low, earned.high].map((value) => money(Math.round(Math.abs(value)), currency));
+  [earned.mean, earned.low, earned.high].map((value) => money(Math.abs(value), currency));
 
 // [what they earn or cost in words, good, bad or neither]; nothing where that is not known.
-export function earnings(earned, currency, who = "Learned layouts") {
+export function earnings(earned, currency, who = t("learned-layouts")) {
   if (!earned) return ["", ""];
   const [mean, low, high] = sums(earned, currency);
-  if (earned.low > 0) return [`${who} earn about ${mean} ${per(earned)} more (between ${low} and ${high}).`, "good"];
-  if (earned.high < 0) return [`${who} cost about ${mean} ${per(earned)} (between ${high} and ${low}).`, "bad"];
-  return [`In money: between a loss of ${low} and a gain of ${high} ${per(earned)}.`, ""];
+  const values = { who, mean, low, high, per: per(earned) };
+  if (earned.low > 0) return [t("earned.more", values), "good"];
+  if (earned.high < 0) return [t("earned.less", values), "bad"];
+  return [t("earned.open", values), ""];
 }
-
-const days = (count) => (count === null ? "" : count < 1.5 ? "about one more day" : `about ${number(count)} more days`);
 
 // [sentence, good, bad, warn or neither].
 export function decided(decision) {
-  const { verdict, outcome } = decision ?? { verdict: "nothing" };
+  const { verdict, outcome: name, days } = decision ?? { verdict: "nothing" },
+    outcome = name ? t(name) : "";
   switch (verdict) {
     case "keep":
-      return [`Keep the learned layouts: they bring more ${outcome}.`, "good"];
+      return [t("decided.keep", { outcome }), "good"];
     case "stop":
-      return [`Stop the learned layouts: they bring less ${outcome}.`, "bad"];
+      return [t("decided.stop", { outcome }), "bad"];
     case "invalid":
-      return ["Decide nothing: visitors are not split as they should be.", "bad"];
+      return [t("decided.invalid"), "bad"];
     case "wait":
-      return [
-        decision.days === null
-          ? `Not enough yet: no difference in ${outcome} stands out.`
-          : `Not enough yet: a difference in ${outcome} as it looks now takes ${days(decision.days)}.`,
-        "",
-      ];
+      if (days === null) return [t("decided.no-difference", { outcome }), ""];
+      return [days < 1.5 ? t("decided.one-day", { outcome }) : t("decided.days", { outcome, days }), ""];
     default:
-      return ["Not enough yet: too few visitors came to say anything.", ""];
+      return [t("decided.nothing"), ""];
   }
 }

@@ -2,6 +2,7 @@
 
 import { ask, send } from "./answer.js";
 import { choice, day, element, panel, say, table } from "./dom.js";
+import { t } from "./words.js";
 
 function field(name, label, large = false) {
   const input = element(large ? "textarea" : "input", large ? "mono" : "");
@@ -19,12 +20,13 @@ function button(text, act, kind = "") {
 }
 
 function stateOf(draft) {
-  if (draft.in_force !== draft.version) return `made from version ${draft.version}; ${draft.in_force} is in force`;
-  return draft.asked ? "waits for approval" : "under work";
+  if (draft.in_force !== draft.version)
+    return t("drafts.made-from", { version: draft.version, in_force: draft.in_force });
+  return t(draft.asked ? "drafts.waits" : "drafts.under-work");
 }
 
 export const drafts = {
-  title: "Drafts",
+  title: t("drafts.tab"),
   content: "drafts",
   every: 15_000,
   icon: "M5 3h7l3 3v11H5z M8 9h4 M8 12h4",
@@ -35,10 +37,10 @@ export const drafts = {
       opened = element("div"),
       said = element("p", "said"),
       told = element("p", "soft small"),
-      name = field("draft", "name of the draft"),
-      author = field("author", "your name"),
-      reason = field("reason", "why it is to be published"),
-      text = field("text", "the page's file as YAML", true),
+      name = field("draft", t("drafts.name")),
+      author = field("author", t("your-name-hint")),
+      reason = field("reason", t("drafts.why")),
+      text = field("text", t("drafts.text"), true),
       wish = element("input");
     let seen = null,
       content = null;
@@ -66,14 +68,14 @@ export const drafts = {
       const base = seen?.draft === name.value.trim() ? { page, revision, version } : {};
       act("save", { ...body, ...base }, (kept) =>
         kept.wrong.length
-          ? `Kept as revision ${kept.revision}. Line ${kept.wrong[0].line}: ${kept.wrong[0].text}`
-          : `Kept as revision ${kept.revision}${kept.asked ? "; it waits for somebody's approval" : ""}.`,
+          ? t("drafts.kept-wrong", { revision: kept.revision, ...kept.wrong[0] })
+          : t(kept.asked ? "drafts.kept-waits" : "drafts.kept", { revision: kept.revision }),
       );
     }
 
     function publishedAs(answer) {
       const [version] = answer.published;
-      return version ? `Published as version ${version.version} of ${version.page}.` : "Nothing differs.";
+      return version ? t("drafts.published", version) : t("nothing-differs");
     }
 
     async function look(draft) {
@@ -86,44 +88,50 @@ export const drafts = {
       const { revision } = seen;
       [name.value, reason.value, text.value, wish.checked] = [seen.draft, seen.reason, seen.text, seen.asked];
       const mine = seen.author === content?.person;
-      const acts = [button("Delete", () => act("delete", { draft, revision }, () => `Deleted ${draft}.`))];
+      const acts = [
+        button(t("drafts.delete"), () => act("delete", { draft, revision }, () => t("drafts.deleted", { draft }))),
+      ];
       if (seen.asked && !mine && content?.roles.includes("approve"))
-        acts.unshift(button("Approve and publish", () => act("approve", { draft, revision }, publishedAs), "main"));
-      const wrong = seen.wrong.map((one) => element("li", "", `Line ${one.line}: ${one.text}`));
+        acts.unshift(button(t("drafts.approve"), () => act("approve", { draft, revision }, publishedAs), "main"));
+      const wrong = seen.wrong.map((one) => element("li", "", t("drafts.line", one)));
       opened.replaceChildren(
         panel(
-          `${seen.draft}, revision ${revision}`,
+          t("drafts.revision", { draft: seen.draft, revision }),
           [
-            element("p", "", `${seen.author || "Nobody by name"}: ${seen.reason || "no reason given"}`),
+            element(
+              "p",
+              "",
+              t("drafts.by", { author: seen.author || t("drafts.nobody"), reason: seen.reason || t("no-reason") }),
+            ),
             element("p", "soft", stateOf(seen)),
             wrong.length
               ? element("ul", "", wrong)
-              : element("pre", "mono", seen.changes.join("\n") || "Nothing differs."),
+              : element("pre", "mono", seen.changes.join("\n") || t("nothing-differs")),
             element("div", "tools", acts),
           ],
-          "what it would change",
+          t("drafts.would-change"),
         ),
       );
     }
 
-    const asks = element("label", "", [wish, " ask for approval"]);
+    const asks = element("label", "", [wish, " ", t("drafts.ask")]);
     root.append(
-      element("div", "head", [element("h1", "", "Drafts"), told]),
-      element("div", "tools", [choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page }))]),
+      element("div", "head", [element("h1", "", t("drafts.tab")), told]),
+      element("div", "tools", [choice(t("page"), Object.keys(now.pages), now.page, (page) => now.go({ page }))]),
       said,
-      panel("Kept", list, "those that wait for approval first"),
+      panel(t("drafts.kept-title"), list, t("drafts.waiting-first")),
       opened,
-      panel("Save", [
+      panel(t("drafts.save"), [
         element("div", "tools", [name, author, reason]),
         element("div", "editor", [element("div", "gutter"), text]),
-        element("div", "tools", [asks, button("Save", save, "main")]),
+        element("div", "tools", [asks, button(t("drafts.save"), save, "main")]),
       ]),
     );
 
     function update(answer) {
       content = answer;
       author.hidden = answer.person !== "";
-      say(told, answer.two_people ? "nobody publishes alone: somebody else approves a draft" : "");
+      say(told, answer.two_people ? t("drafts.two-people") : "");
       const rows = answer.drafts.map((draft) => [
         button(draft.draft, () => look(draft.draft)),
         draft.page,
@@ -133,8 +141,12 @@ export const drafts = {
       ]);
       list.replaceChildren(
         rows.length
-          ? table(["draft", "page", "by", "state", "saved"], rows, 5)
-          : element("p", "soft", "There are no drafts."),
+          ? table(
+              ["draft", "page", "by", "state", "saved"].map((name) => t(`drafts.head-${name}`)),
+              rows,
+              5,
+            )
+          : element("p", "soft", t("drafts.none")),
       );
     }
     return update;

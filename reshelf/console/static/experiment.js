@@ -2,27 +2,40 @@
 
 import { interval } from "./chart.js";
 import { decided, earnings } from "./decision.js";
-import { choice, clock, element, gain, major, number, panel, percent, say, table } from "./dom.js";
+import {
+  between,
+  choice,
+  clock,
+  element,
+  gain,
+  number,
+  outcome as outcomeOf,
+  panel,
+  percent,
+  say,
+  table,
+} from "./dom.js";
+import { t } from "./words.js";
 
 // Guard-rails are on these; net revenue is there to look at, where something was returned.
 const outcomes = ["clicks", "orders", "revenue"],
   net = "net_revenue",
-  words = (name) => name.replace("_", " ");
+  words = (name) => t(name);
 
 // While the split of visitors is off, no outcome is called good or bad.
 function verdict(one, trusted) {
-  if (!trusted) return ["not to be trusted, as said above", "soft"];
-  if (one.high === null) return ["too few outcomes yet to say anything", "soft"];
-  if (one.low > 0) return ["more with learned layouts", "good"];
-  if (one.high < 0) return ["less with learned layouts", "bad"];
-  return ["no difference stands out yet", "soft"];
+  if (!trusted) return [t("experiment.untrusted"), "soft"];
+  if (one.high === null) return [t("experiment.too-few"), "soft"];
+  if (one.low > 0) return [t("experiment.more"), "good"];
+  if (one.high < 0) return [t("experiment.less"), "bad"];
+  return [t("experiment.none"), "soft"];
 }
 
 function outcomeTile(name, one, trusted) {
   const [said, kind] = verdict(one, trusted),
-    bounds = one.high === null ? "–" : `${gain(one.low)} to ${gain(one.high)}`;
+    bounds = between(one.low, one.high);
   return element("section", "panel tile outcome", [
-    element("h2", "", `Uplift of ${words(name)}`),
+    element("h2", "", t("experiment.uplift", { outcome: words(name) })),
     element("b", `number ${kind === "soft" ? "" : kind}`, one.high === null ? "–" : gain(one.uplift)),
     element("p", "small number-left", bounds),
     element("p", `small ${kind}`, said),
@@ -37,17 +50,17 @@ function marks(points, published) {
     .map((one) => {
       const made = element("i", "rule-mark");
       made.style.left = `${((one.at - first) / (last - first)) * 100}%`;
-      made.title = `version ${one.version} of the rules: ${one.reason || "no reason given"}`;
+      made.title = t("experiment.rule-mark", { version: one.version, reason: one.reason || t("no-reason") });
       return made;
     });
 }
 
 function chart(name, points, published) {
   const { made, low, high } = interval(points);
-  made.setAttribute("aria-label", `Uplift of ${words(name)} over time`);
-  if (!points.length) return [element("p", "empty", "Nothing to draw yet.")];
+  made.setAttribute("aria-label", t("experiment.over-time", { outcome: words(name) }));
+  if (!points.length) return [element("p", "empty", t("experiment.empty"))];
   const zero = high > low ? (high / (high - low)) * 100 : 0,
-    mark = element("span", "zero-mark small soft", "no difference");
+    mark = element("span", "zero-mark small soft", t("experiment.zero"));
   mark.style.top = `${zero}%`;
   mark.classList.toggle("above", zero > 50);
   const scale = element("div", "scale small soft", [
@@ -66,28 +79,28 @@ function chart(name, points, published) {
 function split(ratio) {
   const share = ratio.holdout / Math.max(1, ratio.learned + ratio.holdout);
   const said = ratio.alarm
-    ? element("p", "notice bad", "Visitors do not arrive in the holdout as often as they should.")
-    : element("p", "notice", "Visitors arrive in the holdout as often as they should.");
+    ? element("p", "notice bad", t("experiment.split-off"))
+    : element("p", "notice", t("experiment.split-fine"));
   return [
     said,
     table(
-      ["", "Units", "Share"],
+      ["", t("experiment.units"), t("experiment.share")],
       [
-        ["learned", number(ratio.learned), percent(1 - share, 2)],
-        ["holdout", number(ratio.holdout), percent(share, 2)],
-        ["expected in the holdout", "", percent(ratio.expected, 2)],
-        ["p value", "", ratio.p_value < 0.001 ? "below 0.001" : number(ratio.p_value, 3)],
+        [t("experiment.learned"), number(ratio.learned), percent(1 - share, 2)],
+        [t("experiment.holdout"), number(ratio.holdout), percent(share, 2)],
+        [t("experiment.expected"), "", percent(ratio.expected, 2)],
+        [t("experiment.p-value"), "", ratio.p_value < 0.001 ? t("experiment.p-below") : number(ratio.p_value, 3)],
       ],
     ),
   ];
 }
 
 const railTags = {
-  any: ["any loss is tolerated", ""],
-  unknown: ["not known yet", ""],
-  crossed: ["crossed", "bad"],
-  held: ["held", "on"],
-  "not decided": ["not decided", "warn"],
+  any: [t("experiment.any"), ""],
+  unknown: [t("experiment.unknown"), ""],
+  crossed: [t("experiment.crossed"), "bad"],
+  held: [t("experiment.held"), "on"],
+  "not decided": [t("experiment.not-decided"), "warn"],
 };
 
 function rails(content) {
@@ -96,20 +109,27 @@ function rails(content) {
       tolerated = content.tolerated_loss[name],
       [said, kind] = railTags[content.rails[name]];
     const state = element("span", `tag ${content.sample_ratio.alarm ? "" : kind}`, said);
-    return [name, state, tolerated >= 1 ? "–" : gain(-tolerated, 0), one.high === null ? "–" : gain(one.low)];
+    return [words(name), state, tolerated >= 1 ? "–" : gain(-tolerated, 0), one.high === null ? "–" : gain(one.low)];
   });
   const note = content.guard_rail
     ? element(
         "p",
         "notice bad",
-        `Crossed: ${content.guard_rail}.${content.fallback ? " The page goes back to its baseline." : ""}`,
+        t(content.fallback ? "experiment.crossed-back" : "experiment.crossed-by", { why: content.guard_rail }),
       )
     : "";
-  return [note, table(["Outcome", "Guard-rail", "Loss that is tolerated", "Worst that is possible"], rows, 2)];
+  return [
+    note,
+    table(
+      ["outcome", "guard-rail", "tolerated", "worst"].map((name) => t(`experiment.${name}`)),
+      rows,
+      2,
+    ),
+  ];
 }
 
 export const experiment = {
-  title: "Experiment",
+  title: t("experiment.tab"),
   content: "experiment",
   every: 2000,
   icon: "M8 3h4 M9 3v5l-5 8a1 1 0 0 0 1 1h10a1 1 0 0 0 1-1l-5-8V3 M6.5 13h7",
@@ -121,29 +141,31 @@ export const experiment = {
       mismatch = element("div", "said"),
       decision = element("p", "lead"),
       money = element("p", "soft"),
-      tiles = element("div", "tiles three", element("p", "loading panel", "Reading what was counted…")),
+      tiles = element("div", "tiles three", element("p", "loading panel", t("experiment.loading"))),
       drawn = element("div"),
       sides = element("div"),
       returns = element("div", "said"),
       picked = element("div"),
       pick = (names) =>
-        picked.replaceChildren(choice("Outcome", names, outcome, (name) => now.go({ outcome: name }), words)),
+        picked.replaceChildren(
+          choice(t("experiment.outcome"), names, outcome, (name) => now.go({ outcome: name }), words),
+        ),
       ratio = element("div"),
       guards = element("div"),
       bySegment = element("p", "soft small");
     root.append(
-      element("div", "head", [element("h1", "", `Experiment on ${now.page || "…"}`), told]),
+      element("div", "head", [element("h1", "", t("experiment.title", { page: now.page || "…" })), told]),
       element("div", "tools", [
-        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page, outcome })),
+        choice(t("page"), Object.keys(now.pages), now.page, (page) => now.go({ page, outcome })),
         picked,
       ]),
       mismatch,
       element("div", "said", [decision, money]),
       tiles,
-      panel(`Uplift of ${words(outcome)} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
-      panel("Per page view", sides),
+      panel(t("experiment.over-time", { outcome: words(outcome) }), drawn, t("experiment.always-valid")),
+      panel(t("experiment.per-view"), sides),
       returns,
-      element("div", "two", [panel("Split of visitors", ratio), panel("Guard-rails", guards)]),
+      element("div", "two", [panel(t("experiment.split"), ratio), panel(t("experiment.rails"), guards)]),
       bySegment,
     );
 
@@ -151,25 +173,15 @@ export const experiment = {
     pick(offered);
     return (content) => {
       if (!content.known) {
-        tiles.replaceChildren(element("p", "empty panel", "No page view has been counted yet."));
+        tiles.replaceChildren(element("p", "empty panel", t("experiment.no-views")));
         return;
       }
       say(
         told,
-        `learned layouts against the holdout that always gets the baseline${content.since ? `, since ${clock(content.since)}` : ""}`,
+        content.since ? t("experiment.against-since", { time: clock(content.since) }) : t("experiment.against"),
       );
       const trusted = !content.sample_ratio.alarm;
-      mismatch.replaceChildren(
-        ...(trusted
-          ? []
-          : [
-              element(
-                "p",
-                "notice bad",
-                "Sample ratio mismatch: trust no figure of this experiment until its cause is found.",
-              ),
-            ]),
-      );
+      mismatch.replaceChildren(...(trusted ? [] : [element("p", "notice bad", t("experiment.mismatch"))]));
       const shown = net in content.uplift ? [...outcomes, net] : outcomes;
       if (shown.length > offered.length) {
         offered = shown;
@@ -181,13 +193,12 @@ export const experiment = {
       say(money, earnings(content.earned, content.currency)[0]);
       tiles.replaceChildren(...outcomes.map((name) => outcomeTile(name, content.uplift[name], trusted)));
       drawn.replaceChildren(...chart(outcome, content.over_time[outcome] ?? [], content.published ?? []));
-      const rate = (name, value) =>
-        name.endsWith("revenue")
-          ? `${content.currency} ${number(major(value, content.currency), 3)}`
-          : number(value, 4);
+      const rate = (name, value) => outcomeOf(name, value, content.currency);
       sides.replaceChildren(
         table(
-          ["Outcome", "Learned", "Holdout", "Uplift", "From", "To"],
+          ["outcome", "side-learned", "side-holdout", "head-uplift", "from", "to"].map((name) =>
+            t(`experiment.${name}`),
+          ),
           shown.map((name) => {
             const one = content.uplift[name];
             return [
@@ -201,15 +212,7 @@ export const experiment = {
           }),
         ),
       );
-      returns.replaceChildren(
-        net in content.uplift
-          ? element(
-              "p",
-              "soft small",
-              "Net revenue is without what was returned so far: young orders are not yet returned, so its last days look better than they will. Guard-rails go by clicks, orders and revenue.",
-            )
-          : "",
-      );
+      returns.replaceChildren(net in content.uplift ? element("p", "soft small", t("experiment.net-note")) : "");
       ratio.replaceChildren(...split(content.sample_ratio));
       guards.replaceChildren(...rails(content));
       bySegment.textContent = content.by_segment ?? "";

@@ -3,6 +3,7 @@
 import { ask } from "./answer.js";
 import { pictureOf } from "./art.js";
 import { element, money } from "./dom.js";
+import { t } from "./words.js";
 
 const PAUSE_MS = 120;
 let ids = 0;
@@ -61,7 +62,8 @@ export function find(page, label, pick) {
       const { content } = await ask("items", { page, q: query });
       if (mine !== round) return;
       options = content.items.map((card, number) => {
-        const note = card.may ? money(card.price, card.currency || "EUR") : "not among what this page may show";
+        const price = card.price === null ? "" : money(card.price, card.currency || "EUR"),
+          note = card.may ? price : t("find.not-allowed");
         const made = element("li", card.may ? "" : "off", [
           element("span", "thumb", pictureOf(card)),
           element("span", "", [element("b", "", card.title), element("span", "small soft", ` ${card.item}`)]),
@@ -75,7 +77,7 @@ export function find(page, label, pick) {
         });
         return { made, card };
       });
-      show(options.length ? options.map((one) => one.made) : [element("li", "soft", `No title has “${query}”.`)]);
+      show(options.length ? options.map((one) => one.made) : [element("li", "soft", t("find.nothing", { query }))]);
       mark(0);
     } catch (error) {
       if (mine === round) show([element("li", "bad", error.message)]);

@@ -2,29 +2,22 @@
 
 import { element } from "./dom.js";
 import { openDialog } from "./popup.js";
+import { t } from "./words.js";
 
-const keys = [
-  ["1 to 7", "open the pages"],
-  ["Alt and an arrow", "moves the card, or the shelf, that has the focus, and pins it there"],
-  ["Tab, Enter", "go on, and open; Escape closes"],
-  ["?", "opens this"],
-];
-const words = [
-  ["pin", "The item stands in this slot for everybody whom the rule is for."],
-  ["boost, lower", "Its score is multiplied: above 1 it comes up more often, below 1 less, with 0 never."],
-  ["segment", "A group of visitors, as the shop names it."],
-  ["visitors who see it here", "The exact share of visitors outside the holdout whose page has the item in this slot."],
-  ["holdout", "Visitors who always get the shop's own order, for comparison."],
-  ["gives way", "A rule that cannot hold everywhere beside those that go before it."],
-  ["between … and …", "The truth is in this range in 95 of 100 such cases, however often one looks."],
-];
+const keys = ["numbers", "arrows", "tab", "question"],
+  words = ["pin", "boost", "segment", "seen", "holdout", "gives-way", "between"];
 
-const list = (pairs) =>
+const list = (names, means) =>
   element(
     "dl",
     "glossary",
-    pairs.flatMap(([word, text]) => [element("dt", "", word), element("dd", "", text)]),
+    names.flatMap((name) => [element("dt", "", t(`help.${name}`)), element("dd", "", t(`help.${name}-${means}`))]),
   );
 
 export const openHelp = () =>
-  openDialog("Keys and words", [element("h3", "", "Keys"), list(keys), element("h3", "", "Words"), list(words)]);
+  openDialog(t("help.title"), [
+    element("h3", "", t("help.keys")),
+    list(keys, "does"),
+    element("h3", "", t("help.words")),
+    list(words, "means"),
+  ]);

@@ -2,18 +2,19 @@
 
 import { hueOf } from "./art.js";
 import { choice, drawing, element, number, panel, percent, say, segmentName, span } from "./dom.js";
+import { t } from "./words.js";
 
 const ROW = 40,
   SPARE = 4;
 const columns = [
-  ["title", "Item", "words"],
-  ["mean", "Attractiveness", "wide"],
-  ["value", "Mean", "number"],
-  ["prior", "Prior", "number"],
-  ["clicks", "Clicks", "number"],
-  ["examined", "Looked at", "number"],
-  ["sold", "Sold", "number"],
-  ["placed", "Seen by", "number"],
+  ["title", t("items.item"), "words"],
+  ["mean", t("items.attractiveness"), "wide"],
+  ["value", t("items.mean"), "number"],
+  ["prior", t("items.prior"), "number"],
+  ["clicks", t("items.clicks"), "number"],
+  ["examined", t("items.looked-at"), "number"],
+  ["sold", t("items.sold"), "number"],
+  ["placed", t("items.seen-by"), "number"],
 ];
 
 function rowOf() {
@@ -68,7 +69,7 @@ function curve(slots) {
       height: slot.examination * 58,
       rx: 0.8,
     });
-    bar.append(drawing("title", {}, `${slot.slot}: looked at with probability ${percent(slot.examination, 0)}`));
+    bar.append(drawing("title", {}, t("items.slot-look", { slot: slot.slot, share: percent(slot.examination, 0) })));
     return bar;
   });
   const made = drawing(
@@ -78,7 +79,7 @@ function curve(slots) {
       preserveAspectRatio: "none",
       class: "curve",
       role: "img",
-      "aria-label": "Probability that each slot is looked at",
+      "aria-label": t("items.looks-label"),
     },
     bars,
   );
@@ -94,7 +95,7 @@ let sort = ["mean", -1],
   sought = "";
 
 export const items = {
-  title: "Items",
+  title: t("items.tab"),
   content: "arms",
   every: 500,
   icon: "M4 5h8 M4 10h12 M4 15h6 M12 3v4 M16 8v4 M10 13v4",
@@ -109,8 +110,7 @@ export const items = {
       space = element("div", "space", pool),
       view = element("div", "arms-view", space);
     view.tabIndex = 0;
-    view.setAttribute("role", "table");
-    view.setAttribute("aria-label", "Items");
+    view.setAttribute("role", "rowgroup");
     const heads = columns.map(([name, title, kind]) => {
       const button = element("button", "plain", title),
         cell = element("div", `cell ${kind}`, button);
@@ -125,10 +125,13 @@ export const items = {
     const head = element("div", "row header", heads),
       axis = element("span", "small soft");
     head.setAttribute("role", "row");
+    const grid = element("div", "", [head, view]);
+    grid.setAttribute("role", "table");
+    grid.setAttribute("aria-label", t("items.tab"));
     const search = element("input");
     search.type = "search";
-    search.placeholder = "Find an item";
-    search.setAttribute("aria-label", "Find an item");
+    search.placeholder = t("items.find");
+    search.setAttribute("aria-label", t("items.find"));
     search.value = sought;
     search.addEventListener("input", () => {
       sought = search.value;
@@ -139,23 +142,23 @@ export const items = {
       looks = element("div"),
       legend = element("p", "legend small soft", [
         element("i", "band"),
-        "95 % interval",
+        t("items.interval"),
         element("i", "mean"),
-        "posterior mean",
+        t("items.posterior-mean"),
         element("i", "prior"),
-        "prior",
+        t("items.prior-mark"),
         axis,
       ]);
-    const slots = panel("How likely each slot is looked at", looks, "fitted from clicks, by position");
+    const slots = panel(t("items.slots"), looks, t("items.slots-note"));
     root.append(
-      element("div", "head", [element("h1", "", `Items of ${now.page || "…"}`), told]),
+      element("div", "head", [element("h1", "", t("items.title", { page: now.page || "…" })), told]),
       element("div", "tools", [
-        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page })),
-        choice("Segment", now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
+        choice(t("page"), Object.keys(now.pages), now.page, (page) => now.go({ page })),
+        choice(t("segment"), now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
         search,
       ]),
       slots,
-      element("section", "panel arms", [legend, head, view]),
+      element("section", "panel arms", [legend, grid]),
     );
     view.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
     const sized = new ResizeObserver(() => (view.isConnected ? draw() : sized.disconnect()));
@@ -179,7 +182,7 @@ export const items = {
         cell.setAttribute("aria-sort", here ? (way > 0 ? "ascending" : "descending") : "none");
       });
       space.style.height = `${order.length * ROW}px`;
-      view.setAttribute("aria-rowcount", order.length);
+      grid.setAttribute("aria-rowcount", order.length);
       draw();
     }
 
@@ -202,10 +205,12 @@ export const items = {
     return (content) => {
       data = content;
       scale = scaleOf(data);
-      say(axis, `scale: 0 to ${percent(scale, 1)}`);
+      say(axis, t("items.scale", { top: percent(scale, 1) }));
       say(
         told,
-        `${number(data.item.length)} items · parameters ${data.fitted_at ? `fitted ${span(Date.now() - data.fitted_at)} ago` : "not fitted yet"}`,
+        data.fitted_at
+          ? t("items.facts", { count: data.item.length, age: span(Date.now() - data.fitted_at) })
+          : t("items.facts-unfitted", { count: data.item.length }),
       );
       const seen = JSON.stringify(data.slots);
       if (seen !== looked) looks.replaceChildren(...curve(data.slots));

@@ -2,6 +2,7 @@
 
 import { ask } from "./answer.js";
 import { allowImages } from "./art.js";
+import { calendar } from "./calendar.js";
 import { drawing, element, say, segmentName, span } from "./dom.js";
 import { drafts } from "./drafts.js";
 import { experiment } from "./experiment.js";
@@ -13,8 +14,9 @@ import { rules } from "./rules.js";
 import { shop } from "./shop.js";
 import { start } from "./start.js";
 import { why } from "./why.js";
+import { language, languages, speak, speakPage, t } from "./words.js";
 
-const views = { start, shop, items, experiment, pipeline, why, rules, drafts };
+const views = { start, shop, items, experiment, pipeline, why, rules, drafts, calendar };
 const main = document.getElementById("main"),
   tabs = document.getElementById("tabs"),
   status = document.getElementById("status");
@@ -44,10 +46,10 @@ function chosen(query) {
 // What the address asks for and is not there.
 function lacking(asked, name, query, now) {
   const said = [];
-  if (asked && asked !== name) said.push(`The console has no page ${asked}; this is ${views[name].title}.`);
-  if (query.page && query.page !== now.page) said.push(`There is no page ${query.page}; this is ${now.page}.`);
+  if (asked && asked !== name) said.push(t("console.no-such-page", { asked, title: views[name].title }));
+  if (query.page && query.page !== now.page) said.push(t("console.no-page", { asked: query.page, page: now.page }));
   else if (query.segment && query.segment !== now.segment)
-    said.push(`Page ${now.page} has no segment ${query.segment}; this is ${segmentName(now.segment)}.`);
+    said.push(t("console.no-segment", { page: now.page, asked: query.segment, segment: segmentName(now.segment) }));
   return said;
 }
 
@@ -60,7 +62,7 @@ function signal(state, text, more = text) {
 // The head of every page has the first words of the first warning; the page Pipeline says more.
 function signalled() {
   if (warnings.length) signal("warned", warnings[0].split(":")[0], warnings.join("\n"));
-  else signal("live", "live");
+  else signal("live", t("console.live"));
 }
 
 function open() {
@@ -95,7 +97,7 @@ function open() {
 // What stands there is as old as the last answer; where there was none, the page says so.
 function aged(text) {
   const old = shown.at && Date.now() - shown.at;
-  signal("gone", old > OLD_MS ? `as of ${span(old)} ago` : text, text);
+  signal("gone", old > OLD_MS ? t("console.as-of", { age: span(old) }) : text, text);
   if (old > OLD_MS) main.classList.add("aged");
   const loading = main.querySelector(".loading");
   if (!shown.at && loading) loading.replaceChildren(element("span", "bad", text));
@@ -146,6 +148,10 @@ for (const [name, view] of Object.entries(views)) {
   tabs.append(tab);
 }
 
+speakPage();
+const tongue = document.getElementById("language");
+tongue.append(...languages.map(([name, title]) => new Option(title, name, false, name === language)));
+tongue.addEventListener("change", () => speak(tongue.value));
 document.getElementById("help").addEventListener("click", openHelp);
 addEventListener("hashchange", open);
 // What stands after # names a page, so this link is followed here.

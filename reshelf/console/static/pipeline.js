@@ -2,6 +2,7 @@
 
 import { line } from "./chart.js";
 import { bytes, clock, element, number, panel, say, span, table } from "./dom.js";
+import { t } from "./words.js";
 
 function tile(title, note) {
   const value = element("b", "number"),
@@ -28,7 +29,7 @@ function partitions(standings) {
       "partitions",
       ones.map((one) => {
         const bar = element("i");
-        bar.title = `partition ${one.partition}: ${number(one.applied)} of ${number(one.end)}, ${number(one.lag)} behind`;
+        bar.title = t("pipeline.partition", one);
         bar.style.setProperty("--done", one.end ? one.applied / one.end : 1);
         return bar;
       }),
@@ -55,10 +56,10 @@ function workerRows(workers) {
 function serverRows(servers) {
   return servers.map((one) => [
     one.name.replace("Redis", one.kind),
-    `${one.version}${one.persisted ? "" : ", no append-only file"}`,
+    one.persisted ? one.version : t("pipeline.no-file", { version: one.version }),
     bytes(one.used),
     bytes(one.peak),
-    one.limit ? bytes(one.limit) : "none",
+    one.limit ? bytes(one.limit) : t("pipeline.none"),
     number(one.commands_per_s),
   ]);
 }
@@ -69,7 +70,7 @@ function sourceRows(samples) {
     return (sources.length ? sources : [["", null]]).map(([source, ahead]) => [
       sample.topic,
       source || "–",
-      ahead === null ? "–" : `${number(ahead / 1000, 2)} s`,
+      ahead === null ? "–" : t("seconds", { number: number(ahead / 1000, 2) }),
       number(sample.records),
       number(sample.misplaced),
     ]);
@@ -82,12 +83,13 @@ function letter(one) {
     element(
       "dl",
       "small",
-      [["record", `${one.topic} ${one.place}`], ["key", one.key ?? "none"], ...one.headers].flatMap(([name, text]) => [
-        element("dt", "soft", name),
-        element("dd", "mono", text ?? ""),
-      ]),
+      [
+        [t("pipeline.record"), `${one.topic} ${one.place}`],
+        [t("pipeline.key"), one.key ?? t("pipeline.none")],
+        ...one.headers,
+      ].flatMap(([name, text]) => [element("dt", "soft", name), element("dd", "mono", text ?? "")]),
     ),
-    element("pre", "mono", one.value ?? "no value"),
+    element("pre", "mono", one.value ?? t("pipeline.no-value")),
   ];
   return element("details", "letter", [
     element("summary", "", [
@@ -99,8 +101,10 @@ function letter(one) {
   ]);
 }
 
+const heads = (...names) => names.map((name) => t(`pipeline.${name}`));
+
 export const pipeline = {
-  title: "Pipeline",
+  title: t("pipeline.tab"),
   content: "pipeline",
   every: 1000,
   icon: "M2 10h4l2-6 4 12 2-6h4",
@@ -108,12 +112,12 @@ export const pipeline = {
 
   open(root) {
     const tiles = {
-      events: tile("Events per second", "appended to the event topics"),
-      lag: tile("Lag", "records not applied yet"),
-      age: tile("Age", "of the oldest event that waits"),
-      layouts: tile("Layouts per second", "published"),
-      letters: tile("Dead letters", "dead-lettered"),
-      memory: tile("Memory", ""),
+      events: tile(t("pipeline.events"), t("pipeline.events-note")),
+      lag: tile(t("pipeline.lag"), t("pipeline.lag-note")),
+      age: tile(t("pipeline.age"), t("pipeline.age-note")),
+      layouts: tile(t("pipeline.layouts"), t("pipeline.layouts-note")),
+      letters: tile(t("pipeline.letters"), t("pipeline.letters-note")),
+      memory: tile(t("pipeline.memory"), ""),
     };
     const told = element("p", "soft small"),
       warnings = element("div", "said"),
@@ -124,18 +128,21 @@ export const pipeline = {
       reasons = element("div"),
       last = element("div", "letters");
     root.append(
-      element("div", "head", [element("h1", "", "Pipeline"), told]),
+      element("div", "head", [element("h1", "", t("pipeline.tab")), told]),
       warnings,
       element(
         "div",
         "tiles",
         Object.values(tiles).map((one) => one.made),
       ),
-      panel("Log and watermarks", logs, "a bar is a partition; filled as far as every state group has applied it"),
-      element("div", "two", [panel("Workers", workers, "as the broker knows them"), panel("Redis or Valkey", servers)]),
-      panel("Who sends events", sources, "the last records of each topic; a right clock is a little below 0"),
-      panel("Dead letters by reason", reasons),
-      panel("The last dead letters", last, "open one to look inside"),
+      panel(t("pipeline.logs"), logs, t("pipeline.logs-note")),
+      element("div", "two", [
+        panel(t("pipeline.workers"), workers, t("pipeline.workers-note")),
+        panel(t("pipeline.servers"), servers),
+      ]),
+      panel(t("pipeline.sources"), sources, t("pipeline.sources-note")),
+      panel(t("pipeline.by-reason"), reasons),
+      panel(t("pipeline.last"), last, t("pipeline.open-one")),
     );
     let held = "";
 
@@ -143,11 +150,9 @@ export const pipeline = {
       const beats = content.beats,
         now = beats.at(-1) ?? { events: 0, lag: 0, age_ms: 0, layouts: 0 },
         over = (name) => beats.map((one) => [one.at, one[name]]);
-      const swapped = content.namespace === content.name ? "" : `, which ${content.name} stands for`;
-      say(
-        told,
-        `state ${content.namespace}${swapped} · ${number(content.pages)} pages · ${number(content.items)} items · ${number(content.layouts)} layouts in force`,
-      );
+      const { name, namespace, pages, items, layouts } = content,
+        state = namespace === name ? namespace : t("pipeline.alias", { namespace, name });
+      say(told, t("pipeline.facts", { namespace: state, pages, items, layouts }));
       warnings.replaceChildren(
         ...content.warnings.map((text) => element("p", `notice ${text === content.away ? "bad" : "warn"}`, text)),
       );
@@ -158,27 +163,23 @@ export const pipeline = {
       tiles.letters.show(
         number(content.letters.total),
         null,
-        content.letters.reasons.length ? `most often: ${content.letters.reasons[0].reason}` : "nothing was invalid",
+        content.letters.reasons.length ? t("pipeline.most-often", content.letters.reasons[0]) : t("pipeline.all-valid"),
       );
       const used = content.servers.reduce((sum, one) => sum + one.used, 0);
       tiles.memory.show(
         content.servers.length ? bytes(used) : "–",
         null,
-        content.servers.map((one) => `${one.kind}, peak ${bytes(one.peak)}`).join(", "),
+        content.servers.map((one) => t("pipeline.peak", { kind: one.kind, size: bytes(one.peak) })).join(", "),
       );
       logs.replaceChildren(
-        table(
-          ["Topic", "Partitions", "End of the log", "Applied", "Behind", "Reflects until"],
-          partitions(content.standings),
-          2,
-        ),
+        table(heads("topic", "partitions", "end", "applied", "behind", "until"), partitions(content.standings), 2),
       );
-      workers.replaceChildren(table(["Role", "State", "Workers", "Partitions"], workerRows(content.workers), 2));
+      workers.replaceChildren(table(heads("role", "state", "workers", "partitions"), workerRows(content.workers), 2));
       servers.replaceChildren(
-        table(["Server", "Version", "Used", "Peak", "Limit", "Commands/s"], serverRows(content.servers), 2),
+        table(heads("server", "version", "used", "peak-head", "limit", "commands"), serverRows(content.servers), 2),
       );
       sources.replaceChildren(
-        table(["Topic", "Source", "Clock to log", "Records", "In another partition"], sourceRows(content.sources), 2),
+        table(heads("topic", "source", "clock", "records", "misplaced"), sourceRows(content.sources), 2),
       );
       const letters = JSON.stringify(content.letters);
       if (letters === held) return;
@@ -191,11 +192,11 @@ export const pipeline = {
       ]);
       reasons.replaceChildren(
         rows.length
-          ? table(["Reason", "Topic", "What to do", "Letters"], rows, 3)
-          : element("p", "soft", "No record was dead-lettered."),
+          ? table(heads("reason", "topic", "remedy", "letters-head"), rows, 3)
+          : element("p", "soft", t("pipeline.no-letters")),
       );
       last.replaceChildren(...content.letters.last.slice(0, 50).map(letter));
-      if (!content.letters.last.length) last.replaceChildren(element("p", "soft", "There is none."));
+      if (!content.letters.last.length) last.replaceChildren(element("p", "soft", t("pipeline.no-letter")));
     };
   },
 };

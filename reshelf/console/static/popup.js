@@ -1,6 +1,7 @@
 // What opens above a page: menus of buttons, and forms.
 
 import { element } from "./dom.js";
+import { t } from "./words.js";
 
 let closeMenu = () => {};
 
@@ -54,7 +55,7 @@ export function openDialog(title, content, kind = "") {
     head = element("h2", "", [title, close]),
     box = element("dialog", kind, [head, ...[content].flat()]);
   close.type = "button";
-  close.setAttribute("aria-label", "Close");
+  close.setAttribute("aria-label", t("console.close"));
   close.addEventListener("click", () => box.close());
   box.setAttribute("aria-label", title);
   box.addEventListener("close", () => box.remove());

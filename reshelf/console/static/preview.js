@@ -2,33 +2,29 @@
 
 import { send } from "./answer.js";
 import { pictureOf } from "./art.js";
-import { element, money, number, percent, segmentName, table } from "./dom.js";
+import { between, element, gain, outcome, segmentName, signed, table } from "./dom.js";
 import { bodyOf } from "./draft.js";
 import { mayPublish, nameField, rememberName } from "./person.js";
 import { field, openDialog } from "./popup.js";
+import { t } from "./words.js";
 
 const PER = 1000;
 const outcomes = ["clicks", "orders", "revenue"];
 
 const scale = (content) => content.page_views_per_day ?? PER;
-const per = (content) => (content.page_views_per_day === null ? `in ${number(PER)} page views` : "a day");
+const per = (content) => (content.page_views_per_day === null ? t("in-page-views", { views: PER }) : t("a-day"));
 
 // Of a segment's page views, or of all.
-function figure(name, value, content) {
-  if (name === "revenue") return money(Math.round(value), content.currency);
-  return number(value, Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0);
-}
-
-const signed = (name, value, content) =>
-  `${value > 0 ? "+" : value < 0 ? "−" : ""}${figure(name, Math.abs(value), content)}`;
+const figure = (name, value, content) => outcome(name, value, content.currency);
 
 function span(name, interval, times, content) {
   if (!interval) return "–";
   const { mean, low, high } = interval.per_page_view;
-  if (!mean && !low && !high) return "no change";
+  if (!mean && !low && !high) return t("preview.no-change");
+  const change = (value) => signed(value * times, (size) => figure(name, size, content));
   return element("span", low > 0 ? "good" : high < 0 ? "bad" : "", [
-    element("b", "", signed(name, mean * times, content)),
-    element("span", "small soft", ` ${signed(name, low * times, content)} to ${signed(name, high * times, content)}`),
+    element("b", "", change(mean)),
+    element("span", "small soft", ` ${between(low, high, change)}`),
   ]);
 }
 
@@ -38,16 +34,12 @@ export function verdict(content) {
     { mean, low, high } = content.change[name].per_page_view,
     times = scale(content),
     bare = (value) => figure(name, Math.abs(value * times), content),
-    said = (value) => `${bare(value)}${name === "clicks" ? " clicks" : ""}`;
-  if (!low && !high) return ["It changes nothing that is expected.", ""];
-  if (high < 0)
-    return [`Expected to cost about ${said(mean)} ${per(content)} (between ${bare(high)} and ${bare(low)}).`, "bad"];
-  if (low > 0)
-    return [`Expected to earn about ${said(mean)} ${per(content)} (between ${bare(low)} and ${bare(high)}).`, "good"];
-  return [
-    `It is not known whether it costs or earns: between a loss of ${said(low)} and a gain of ${said(high)} ${per(content)}.`,
-    "",
-  ];
+    said = (value) => (name === "clicks" ? t("some-clicks", { number: bare(value) }) : bare(value));
+  const values = { mean: said(mean), per: per(content) };
+  if (!low && !high) return [t("preview.nothing"), ""];
+  if (high < 0) return [t("preview.cost", { ...values, low: bare(low), high: bare(high) }), "bad"];
+  if (low > 0) return [t("preview.earn", { ...values, low: bare(low), high: bare(high) }), "good"];
+  return [t("preview.open", { ...values, low: said(low), high: said(high) }), ""];
 }
 
 function outcomesTable(content) {
@@ -55,21 +47,21 @@ function outcomesTable(content) {
     names = outcomes.filter((name) => content.change[name]);
   const row = (label, share, part) => [label, ...names.map((name) => span(name, part[name], times * share, content))];
   const rows = [
-    ["now", ...names.map((name) => figure(name, content.before[name].per_page_view.mean * times, content))],
-    row("change", 1, content.change),
+    [t("preview.now"), ...names.map((name) => figure(name, content.before[name].per_page_view.mean * times, content))],
+    row(t("preview.change"), 1, content.change),
   ];
   const segments = Object.entries(content.segments);
   if (segments.length > 1) rows.push(...segments.map(([name, one]) => row(segmentName(name), one.share, one.change)));
-  return table(["", ...names], rows);
+  return table(["", ...names.map((name) => t(name))], rows);
 }
 
 function rulesTable(content) {
   const times = scale(content),
     names = outcomes.filter((name) => content.change[name]),
     rules = Object.entries(content.rules);
-  if (!rules.length) return element("p", "soft", "No rule is left: the policy alone decides.");
+  if (!rules.length) return element("p", "soft", t("preview.no-rule"));
   return table(
-    ["Rule", ...names],
+    [t("preview.rule"), ...names.map((name) => t(name))],
     rules.map(([rule, own]) => [rule, ...names.map((name) => (own ? span(name, own[name], times, content) : "–"))]),
   );
 }
@@ -79,7 +71,7 @@ function strip(title, side) {
     const made = element("li", slot.item ? "" : "soft", [
       element("span", "number small soft", String(at + 1)),
       element("span", "thumb", slot.item ? pictureOf(slot) : ""),
-      element("span", "", slot.title || "left to the renderer"),
+      element("span", "", slot.title || t("card.left")),
     ]);
     return made;
   });
@@ -88,7 +80,7 @@ function strip(title, side) {
 
 function sides(content) {
   const { now, after, segment } = content.sides,
-    made = [strip("Now", now), strip("After", after)];
+    made = [strip(t("preview.side-now"), now), strip(t("preview.side-after"), after)];
   const before = made[0].querySelectorAll("li");
   for (const [at, line] of [...made[1].querySelectorAll("li")].entries())
     if (now.slots[at]?.item !== after.slots[at]?.item) {
@@ -96,7 +88,7 @@ function sides(content) {
       before[at]?.classList.add("differs");
     }
   return [
-    element("p", "small soft", `As one visitor of ${segmentName(segment)} sees it.`),
+    element("p", "small soft", t("preview.as-seen", { segment: segmentName(segment) })),
     element("div", "two", made),
   ];
 }
@@ -107,21 +99,17 @@ function looks(content) {
   const line = (one) =>
     element("li", "", [
       element("span", "", one.title),
-      element(
-        "b",
-        `number ${one.looks > 0 ? "good" : "bad"}`,
-        `${one.looks > 0 ? "+" : "−"}${percent(Math.abs(one.looks), 0)}`,
-      ),
+      element("b", `number ${one.looks > 0 ? "good" : "bad"}`, gain(one.looks, 0)),
     ]);
-  if (!moved.length) return element("p", "soft", "No item is seen more or less.");
+  if (!moved.length) return element("p", "soft", t("preview.no-looks"));
   const list = (title, those) =>
     element("div", "", [element("h3", "", title), element("ul", "moved", those.map(line))]);
   return element("div", "two", [
     list(
-      "Seen more",
+      t("preview.more"),
       moved.filter((one) => one.looks > 0),
     ),
-    list("Seen less", moved.filter((one) => one.looks < 0).reverse()),
+    list(t("preview.less"), moved.filter((one) => one.looks < 0).reverse()),
   ]);
 }
 
@@ -131,7 +119,7 @@ function unkept(content) {
   );
   return lines.length
     ? element("div", "notice warn", [
-        element("b", "", "What cannot hold"),
+        element("b", "", t("preview.cannot-hold")),
         element(
           "ul",
           "",
@@ -147,45 +135,39 @@ function report(content) {
   const [said, kind] = verdict(content);
   return [
     element("p", `verdict ${kind}`, said),
-    content.page_views_per_day === null
-      ? element("p", "small soft", "What a day brings is known once a whole time bucket was counted.")
-      : "",
+    content.page_views_per_day === null ? element("p", "small soft", t("preview.per-day-later")) : "",
     unkept(content),
-    part("What the page looks like", ...sides(content)),
-    part(`What it brings, ${per(content)}`, outcomesTable(content)),
-    part("What each rule costs or earns by itself", rulesTable(content)),
-    part("Who is looked at more, in page views", looks(content)),
-    element(
-      "p",
-      "small soft",
-      "Ranges hold what is expected with 95 %: from what is known of the items, not from what a single day brings.",
-    ),
+    part(t("preview.looks-like"), ...sides(content)),
+    part(t("preview.brings", { per: per(content) }), outcomesTable(content)),
+    part(t("preview.each-rule"), rulesTable(content)),
+    part(t("preview.who-moves"), looks(content)),
+    element("p", "small soft", t("preview.ranges")),
   ];
 }
 
 // `published` is told {version, base, author} once the rules are on the topic; `said` is shown while nothing is.
 export function openPreview(now, draft, published) {
-  const told = element("div", "report", element("p", "loading", "Laying out the page and pricing each rule…")),
+  const told = element("div", "report", element("p", "loading", t("preview.pricing"))),
     author = nameField(),
     reason = element("input"),
-    button = element("button", "main", "Publish"),
+    button = element("button", "main", t("publish")),
     said = element("div", "said");
   said.setAttribute("role", "status");
   button.disabled = true;
-  const form = element("form", "publish", [field("Your name", author), field("Why", reason), button]);
-  const box = openDialog("Before it is published", [told, said, form], "wide");
+  const form = element("form", "publish", [field(t("your-name"), author), field(t("why"), reason), button]);
+  const box = openDialog(t("preview.title"), [told, said, form], "wide");
   const body = bodyOf(now.page, draft);
   send("rules/preview", { ...body, segment: now.segment, unit: now.unit || "visitor-1" })
     .then((content) => told.replaceChildren(...report(content)))
-    .catch((error) => told.replaceChildren(element("p", "notice bad", `No price: ${error.message}`)))
+    .catch((error) => told.replaceChildren(element("p", "notice bad", t("preview.no-price", { why: error.message }))))
     .finally(() => {
       button.disabled = !mayPublish();
-      if (!mayPublish()) button.title = "Your token may look and price, not publish.";
+      if (!mayPublish()) button.title = t("preview.may-not");
     });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
-    said.replaceChildren(element("p", "notice", "Writing it to the topic…"));
+    said.replaceChildren(element("p", "notice", t("preview.writing")));
     try {
       rememberName(author);
       const { text } = await send("rules/draft", body);
@@ -206,4 +188,10 @@ export function openPreview(now, draft, published) {
 }
 
 export const takeBack = (page, one) =>
-  send("rules/roll-back", { page, version: one.base, base: one.version, author: one.author, reason: "undone" });
+  send("rules/roll-back", {
+    page,
+    version: one.base,
+    base: one.version,
+    author: one.author,
+    reason: t("preview.undone"),
+  });

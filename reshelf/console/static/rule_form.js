@@ -3,6 +3,7 @@
 import { choice, dateAfter, element, segmentName } from "./dom.js";
 import { inTheWay, nameFor } from "./draft.js";
 import { field, openForm } from "./popup.js";
+import { t } from "./words.js";
 
 const OPEN = 4e12;
 const factors = { boost: ["1.5", "2", "3", "5"], lower: ["0.7", "0.5", "0.25", "0.1"] };
@@ -33,14 +34,17 @@ export function pinStep(card, slot, rules, rule = {}) {
   });
   const gone = inTheWay(pin, rules);
   return {
-    say: `${card.title} is pinned in ${slot}${gone.length ? `, in place of ${gone.map((one) => one.name).join(", ")}` : ""}`,
+    say: t(gone.length ? "step.pinned-instead" : "step.pinned", {
+      title: card.title,
+      slot,
+      others: gone.map((one) => one.name).join(", "),
+    }),
     edits: [...gone.map((one) => ({ do: "drop", name: one.name })), { do: "put", rule: pin }],
   };
 }
 
 export function boostStep(card, factor, rules, rule = {}) {
-  const said =
-    factor === 0 ? "is kept off the page" : factor < 1 ? `is lowered (×${factor})` : `is boosted (×${factor})`;
+  const said = factor === 0 ? "step.kept-off" : factor < 1 ? "step.lowered" : "step.boosted";
   const put = plain({
     kind: "boost",
     name: rule.name ?? nameFor(card.title, rules),
@@ -49,7 +53,7 @@ export function boostStep(card, factor, rules, rule = {}) {
     starts_at: rule.starts_at,
     ends_at: rule.ends_at,
   });
-  return { say: `${card.title} ${said}`, edits: [{ do: "put", rule: put }] };
+  return { say: t(said, { title: card.title, factor: String(factor) }), edits: [{ do: "put", rule: put }] };
 }
 
 // The rule of a draft as the form takes it: times as dates of the shop.
@@ -69,7 +73,7 @@ function segmentField(segments, chosen) {
     return [box, element("label", "check", [box, segmentName(name)])];
   });
   const made = element("fieldset", "checks", [
-    element("legend", "small soft", "For whom (none ticked: everybody)"),
+    element("legend", "small soft", t("form.for-whom")),
     ...boxes.map(([, label]) => label),
   ]);
   return { made, values: () => boxes.filter(([box]) => box.checked).map(([box]) => box.value) };
@@ -102,7 +106,7 @@ export function ruleForm(kind, about, act) {
   const draw = () =>
     strength.replaceChildren(
       choice(
-        "How much",
+        t("form.how-much"),
         shown,
         factor,
         (one) => {
@@ -113,22 +117,23 @@ export function ruleForm(kind, about, act) {
       ),
     );
   if (shown.length) draw();
-  const week = element("button", "", "For a week");
+  const week = element("button", "", t("form.week"));
   week.type = "button";
   week.addEventListener("click", () => {
     from.value = dateAfter(0, zone);
     to.value = dateAfter(7, zone);
   });
-  const title = { pin: "Pin", boost: "Boost", lower: "Lower" }[kind];
   const fields = [
-    kind === "pin" ? field("Place", slot) : element("div", "stacked", [element("span", "", "How much"), strength]),
+    kind === "pin"
+      ? field(t("form.place"), slot)
+      : element("div", "stacked", [element("span", "", t("form.how-much")), strength]),
     segments.made,
-    element("div", "tools", [field("From", from), field("Until", to), week]),
-    element("p", "small soft", `Dates are the shop's (${zone}); until a date is until it begins. Left empty: always.`),
-    field("What for", name, "It names the rule: “shoe week” says more than a number."),
+    element("div", "tools", [field(t("form.from"), from), field(t("form.until"), to), week]),
+    element("p", "small soft", t("form.dates", { zone })),
+    field(t("form.what-for"), name, t("form.what-for-hint")),
   ];
-  openForm(`${title} ${card.title}`, fields, "Put it into the draft", () => {
-    if (from.value && to.value && from.value >= to.value) throw new Error("It would end before it begins.");
+  openForm(t(`form.${kind}`, { title: card.title }), fields, t("form.put"), () => {
+    if (from.value && to.value && from.value >= to.value) throw new Error(t("form.end-first"));
     const filled = {
       name: name.value.trim() || before.name || nameFor(card.title, rules),
       segments: segments.values(),
@@ -136,7 +141,7 @@ export function ruleForm(kind, about, act) {
       ends_at: to.value === before.ends_at.slice(0, 10) ? before.ends_at : to.value,
     };
     if (filled.name !== before.name && rules.some((one) => one.name === filled.name))
-      throw new Error(`There is a rule called ${filled.name} already: give this one another name.`);
+      throw new Error(t("form.taken", { name: filled.name }));
     const step =
       kind === "pin" ? pinStep(card, slot.value, rules, filled) : boostStep(card, Number(factor), rules, filled);
     // A rule that gets another name is the old one no more.

@@ -1,17 +1,18 @@
 // Rules of a page: edit, check, publish, go back.  Who, when and why is kept with every version.
 
 import { ask, send } from "./answer.js";
-import { choice, dateAfter, day, element, money, number, panel, say } from "./dom.js";
+import { choice, dateAfter, day, element, money, panel, percent, quantity, say } from "./dom.js";
 import { discard, draftOf, looked, write } from "./draft.js";
 import { mayPublish, nameField, rememberName } from "./person.js";
 import { openPreview, takeBack } from "./preview.js";
+import { t } from "./words.js";
 
 // A date as the shop's clocks show it: in a rule, dates are the shop's.
 let timeZone = "UTC";
 const templates = {
-  Pin: (page) => ["- kind: pin", "  name: new pin", "  item: ITEM", `  slot: ${page.slot}`],
-  Boost: () => ["- kind: boost", "  name: new boost", "  match: {categories: [CATEGORY]}", "  factor: 1.5"],
-  Campaign: () => [
+  pin: (page) => ["- kind: pin", "  name: new pin", "  item: ITEM", `  slot: ${page.slot}`],
+  boost: () => ["- kind: boost", "  name: new boost", "  match: {categories: [CATEGORY]}", "  factor: 1.5"],
+  campaign: () => [
     "- kind: boost",
     "  name: new campaign",
     "  match: {tags: [TAG]}",
@@ -19,8 +20,8 @@ const templates = {
     `  starts_at: ${dateAfter(0, timeZone)}`,
     `  ends_at: ${dateAfter(7, timeZone)}`,
   ],
-  Cap: () => ["- kind: cap", "  name: new cap", "  by: category", "  most: 3"],
-  Spacing: () => ["- kind: spacing", "  name: new spacing", "  by: category", "  distance: 2"],
+  cap: () => ["- kind: cap", "  name: new cap", "  by: category", "  most: 3"],
+  spacing: () => ["- kind: spacing", "  name: new spacing", "  by: category", "  distance: 2"],
 };
 
 function withRule(text, lines) {
@@ -37,20 +38,20 @@ function summary(rule, titles) {
       .flat()
       .filter((one) => one && typeof one !== "number")
       .map((one) => titles[one] ?? one)
-      .join(", ") || "all arms";
+      .join(", ") || t("rules.all-items");
   const words = {
-    pin: () => `${titles[rule.item] ?? rule.item} in ${rule.slot}`,
+    pin: () => t("rules.in-slot", { item: titles[rule.item] ?? rule.item, slot: rule.slot }),
     boost: () => `${match} ×${rule.factor}`,
-    cap: () => `at most ${rule.most} by ${rule.by}`,
-    spacing: () => `one ${rule.by}, ${rule.distance} apart`,
-    exposure: () => `${match} in ${number(rule.least * 100)} to ${number(rule.most * 100)} % of what visitors see`,
-    place: () => `${match} in ${rule.slots.join(", ")} alone`,
-    sponsored: () => `${match} in ${rule.slot}, ${number(rule.impressions)} a day`,
-    complements: () => `complements ×${rule.factor}`,
-    "not-above": () => `${rule.shelf} not above ${rule.row}`,
-    "not-below": () => `${rule.shelf} not below ${rule.row}`,
-    "most-of-kind": () => `at most ${rule.most} of ${rule.shelf_kind}`,
-    "least-exposure": () => `${rule.shelf} in at least ${number(rule.least * 100)} % of what visitors see`,
+    cap: () => t("rules.at-most", rule),
+    spacing: () => t("rules.apart", rule),
+    exposure: () => t("rules.exposed", { item: match, least: percent(rule.least, 0), most: percent(rule.most, 0) }),
+    place: () => t("rules.alone", { item: match, slots: rule.slots.join(", ") }),
+    sponsored: () => t("rules.paid", { item: match, slot: rule.slot, number: rule.impressions }),
+    complements: () => t("rules.complements", { factor: String(rule.factor) }),
+    "not-above": () => t("rules.not-above", rule),
+    "not-below": () => t("rules.not-below", rule),
+    "most-of-kind": () => t("rules.most-of-kind", { most: rule.most, kind: rule.shelf_kind }),
+    "least-exposure": () => t("rules.shelf-exposed", { shelf: rule.shelf, least: percent(rule.least, 0) }),
   };
   return words[rule.kind]?.() ?? "";
 }
@@ -62,14 +63,12 @@ function soFar(rule, report) {
     range = one?.change?.[name]?.so_far;
   if (!range) return "";
   const said = (value) =>
-    name === "revenue" ? money(Math.round(Math.abs(value)), report.currency) : `${number(Math.abs(value))} clicks`;
-  if (range.low > 0) return element("span", "good small", ` · earned about ${said(range.mean)} so far`);
-  if (range.high < 0) return element("span", "bad small", ` · cost about ${said(range.mean)} so far`);
-  return element(
-    "span",
-    "soft small",
-    ` · so far between a loss of ${said(range.low)} and a gain of ${said(range.high)}`,
-  );
+    name === "revenue"
+      ? money(Math.abs(value), report.currency)
+      : t("some-clicks", { number: quantity(Math.abs(value)) });
+  const values = { mean: said(range.mean), low: said(range.low), high: said(range.high) },
+    [key, kind] = range.low > 0 ? ["earned", "good"] : range.high < 0 ? ["cost", "bad"] : ["open", "soft"];
+  return element("span", `${kind} small`, ` · ${t(`rules.${key}`, values)}`);
 }
 
 function inForce(rule, titles, report) {
@@ -78,12 +77,12 @@ function inForce(rule, titles, report) {
     early = rule.starts_at > now,
     open = rule.ends_at > 4e12;
   const when = over
-    ? ["ended", ""]
+    ? [t("rules.ended"), ""]
     : early
-      ? [`from ${day(rule.starts_at)}`, "warn"]
+      ? [t("rules.starts", { day: day(rule.starts_at) }), "warn"]
       : open
-        ? ["holds", "on"]
-        : [`until ${day(rule.ends_at)}`, "on"];
+        ? [t("rules.holds"), "on"]
+        : [t("rules.until", { day: day(rule.ends_at) }), "on"];
   return element("li", "", [
     element("span", "tag", rule.kind),
     element("span", "", [
@@ -91,7 +90,7 @@ function inForce(rule, titles, report) {
       element(
         "span",
         "soft small",
-        ` ${summary(rule, titles)}${rule.segments.length ? ` · for ${rule.segments.join(", ")}` : ""}`,
+        ` ${summary(rule, titles)}${rule.segments.length ? ` · ${t("rules.for", { segments: rule.segments.join(", ") })}` : ""}`,
       ),
       soFar(rule, report),
     ]),
@@ -108,7 +107,7 @@ function changed(lines) {
 }
 
 export const rules = {
-  title: "Rules",
+  title: t("rules.tab"),
   content: "rules",
   every: 5000,
   icon: "M3 6h7 M14 6h3 M3 14h3 M10 14h7 M12 4v4 M8 12v4",
@@ -125,21 +124,21 @@ export const rules = {
       told = element("p", "soft small");
     const author = nameField(),
       reason = element("input"),
-      check = element("button", "", "Check"),
-      price = element("button", "", "Preview"),
-      publish = element("button", "main", "Publish");
+      check = element("button", "", t("check")),
+      price = element("button", "", t("preview")),
+      publish = element("button", "main", t("publish"));
     editor.id = "rules-text";
     editor.spellcheck = false;
-    editor.setAttribute("aria-label", "Rules as YAML");
+    editor.setAttribute("aria-label", t("rules.as-yaml"));
     editor.wrap = "off";
-    author.placeholder = "your name";
-    author.setAttribute("aria-label", "Your name");
-    reason.placeholder = "why";
-    reason.setAttribute("aria-label", "Why");
+    author.placeholder = t("your-name-hint");
+    author.setAttribute("aria-label", t("your-name"));
+    reason.placeholder = t("rules.why");
+    reason.setAttribute("aria-label", t("why"));
     reason.className = "grow";
     said.setAttribute("role", "status");
     const adds = Object.entries(templates).map(([name, make]) => {
-      const button = element("button", "", `+ ${name}`);
+      const button = element("button", "", `+ ${t(`rules.${name}`)}`);
       button.addEventListener("click", () => {
         editor.value = withRule(editor.value, make({ slot: held?.text.match(/^slots:\s*\n- (.+)$/m)?.[1] ?? "SLOT" }));
         edited();
@@ -149,20 +148,23 @@ export const rules = {
       return button;
     });
     root.append(
-      element("div", "head", [element("h1", "", `Rules of ${now.page || "…"}`), told]),
-      element("div", "tools", [choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page }))]),
+      element("div", "head", [element("h1", "", t("rules.title", { page: now.page || "…" })), told]),
+      element("div", "tools", [choice(t("page"), Object.keys(now.pages), now.page, (page) => now.go({ page }))]),
       element("div", "rules", [
         panel(
-          "Edit",
+          t("rules.edit"),
           [
             element("div", "tools adds", adds),
             element("div", "editor", [gutter, editor]),
             said,
             element("div", "tools", [author, reason, check, price, publish]),
           ],
-          "YAML; nothing is in force before it is published",
+          t("rules.edit-note"),
         ),
-        element("div", "side", [panel("In force", list), panel("History", history, "who, when and why")]),
+        element("div", "side", [
+          panel(t("rules.in-force"), list),
+          panel(t("rules.history"), history, t("rules.history-note")),
+        ]),
       ]),
     );
 
@@ -186,14 +188,12 @@ export const rules = {
       const found = await send("rules/check", { text: editor.value });
       lines(found.wrong);
       if (found.wrong.length) {
-        tell(found.wrong.map((one) => element("p", "notice bad", `line ${one.line}: ${one.text}`)));
+        tell(found.wrong.map((one) => element("p", "notice bad", t("rules.line", one))));
         return false;
       }
       tell([
         ...found.warnings.map((text) => element("p", "notice warn", text)),
-        found.changes.length
-          ? changed(found.changes)
-          : element("p", "notice", "It fits, and nothing differs from what is in force."),
+        found.changes.length ? changed(found.changes) : element("p", "notice", t("rules.fits")),
       ]);
       return found.changes.length > 0;
     }
@@ -215,9 +215,7 @@ export const rules = {
       const [one] = made.published;
       tell(
         element("p", "notice between", [
-          one
-            ? `Published as version ${one.version}. The next layouts follow it.`
-            : "Nothing differs from what is in force.",
+          one ? t("rules.published", one) : t("rules.same"),
           one ? undo(one.version) : "",
         ]),
       );
@@ -225,7 +223,7 @@ export const rules = {
 
     // Goes back to what was in force before, unless somebody published meanwhile.
     function undo(version) {
-      const button = element("button", "", "Undo"),
+      const button = element("button", "", t("undo")),
         base = held.history.find((one) => one.version < version)?.version;
       button.hidden = base === undefined;
       button.addEventListener("click", () =>
@@ -251,7 +249,7 @@ export const rules = {
         const { text } = await looked(now.page, draft);
         held = { ...content, version: draft.version };
         editor.value = text;
-        const away = element("button", "", "Discard");
+        const away = element("button", "", t("discard"));
         away.addEventListener("click", () => {
           discard(now.page);
           held = null;
@@ -259,8 +257,8 @@ export const rules = {
           show(content, true);
         });
         const count = draft.steps.length,
-          said = count ? `${count} ${count === 1 ? "change" : "changes"} of the page of the shop` : "Your text";
-        tell(element("p", "notice between", [`${said}, not published.`, away]));
+          said = count ? t("rules.shop-changes", { count }) : t("rules.your-text");
+        tell(element("p", "notice between", [said, away]));
       } catch (error) {
         tell(element("p", "notice bad", error.message));
       }
@@ -308,7 +306,7 @@ export const rules = {
     }
 
     function back(one, base) {
-      const button = element("button", "", "Go back to this");
+      const button = element("button", "", t("rules.go-back"));
       button.addEventListener("click", () =>
         guarded(async () => {
           const made = await send("rules/roll-back", {
@@ -328,16 +326,16 @@ export const rules = {
     function versionRow(one, at, base) {
       const head = element("summary", "", [
         element("b", "number", String(one.version)),
-        element("span", "cut", one.reason || "no reason given"),
+        element("span", "cut", one.reason || t("no-reason")),
         element(
           "span",
           "soft small",
-          `${one.author || "unknown"}${one.published_at ? `, ${day(one.published_at)}` : ""}`,
+          `${one.author || t("unknown")}${one.published_at ? `, ${day(one.published_at)}` : ""}`,
         ),
       ]);
       return element("details", "letter", [
         head,
-        one.changes.length ? changed(one.changes) : element("p", "soft small", "The first version that is kept."),
+        one.changes.length ? changed(one.changes) : element("p", "soft small", t("rules.first")),
         at ? back(one, base) : "",
       ]);
     }
@@ -353,17 +351,11 @@ export const rules = {
         lines();
         held = content;
       } else if (content.version !== held.version)
-        tell(
-          element(
-            "p",
-            "notice warn",
-            `Version ${content.version} was published meanwhile; your text was made from version ${held.version}.`,
-          ),
-        );
-      say(told, `version ${content.version} is in force`);
+        tell(element("p", "notice warn", t("rules.meanwhile", { version: content.version, mine: held.version })));
+      say(told, t("rules.version", { version: content.version }));
       timeZone = content.time_zone;
       list.replaceChildren(...content.rules.map((rule) => inForce(rule, content.titles ?? {}, content.so_far)));
-      if (!content.rules.length) list.replaceChildren(element("li", "soft", "No rule: the policy alone decides."));
+      if (!content.rules.length) list.replaceChildren(element("li", "soft", t("rules.none")));
       // Who has opened a version keeps it open.
       const versions = content.history.map((one) => one.version).join();
       if (versions !== listed)

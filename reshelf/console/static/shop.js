@@ -6,6 +6,7 @@ import { find } from "./find.js";
 import { openMenu } from "./popup.js";
 import { rearrange } from "./rearrange.js";
 import { asFilled, boostStep, pinStep, ruleForm } from "./rule_form.js";
+import { t } from "./words.js";
 import { workbench } from "./workbench.js";
 
 const FRESH_MS = 4000,
@@ -55,13 +56,13 @@ function shelfOf(row, cards, now, menu) {
   link.draggable = false;
   more.type = "button";
   more.setAttribute("aria-haspopup", "menu");
-  more.setAttribute("aria-label", `What to do with the shelf ${row.title}`);
+  more.setAttribute("aria-label", t("shop.what-shelf", { title: row.title }));
   more.addEventListener("click", () => menu(more, row));
   const head = element("h2", "grip", [
     link,
-    element("span", "soft small", `${row.row} · ${row.kind} · ${percent(row.share, 0)} of visitors see it here`),
+    element("span", "soft small", t("shop.shelf", { row: row.row, kind: row.kind, share: percent(row.share, 0) })),
     row.pinned
-      ? element("span", `tag ${row.drafted ? "drafted" : "on"}`, row.drafted ? "pinned, not published" : "pinned")
+      ? element("span", `tag ${row.drafted ? "drafted" : "on"}`, t(row.drafted ? "pinned-draft" : "pinned"))
       : "",
     more,
   ]);
@@ -69,11 +70,11 @@ function shelfOf(row, cards, now, menu) {
 }
 
 function facts(content) {
-  if (!content.version) return "no layout: the renderer shows its own fallback";
+  if (!content.version) return t("shop.no-layout");
   const who = content.holdout
-    ? "in the holdout, so always the baseline"
-    : `version ${content.variant + 1} of ${content.variants} of this page`;
-  return `${who} · ${content.policy} · made ${span(Date.now() - content.produced_at)} ago`;
+    ? t("shop.holdout")
+    : t("shop.variant", { variant: content.variant + 1, variants: content.variants });
+  return t("shop.facts", { who, policy: content.policy, age: span(Date.now() - content.produced_at) });
 }
 
 function changeRow(change) {
@@ -81,8 +82,8 @@ function changeRow(change) {
     element("span", "soft number small", clock(change.at)),
     element("span", "slot cut", change.slot),
     element("span", "words small", [
-      element("b", "", change.after || "empty"),
-      element("span", "soft", change.before ? ` for ${change.before}` : ""),
+      element("b", "", change.after || t("shop.empty")),
+      element("span", "soft", change.before ? ` ${t("shop.instead", { before: change.before })}` : ""),
     ]),
   ]);
 }
@@ -90,9 +91,7 @@ function changeRow(change) {
 function noticesOf(content) {
   const notes = [];
   if (content.version && content.of !== content.segment)
-    notes.push(
-      element("p", "notice", `This segment has no layout of its own: it gets that of ${segmentName(content.of)}.`),
-    );
+    notes.push(element("p", "notice", t("shop.of-other", { segment: segmentName(content.of) })));
   return [...notes, ...exceptions(content)];
 }
 
@@ -111,32 +110,36 @@ function cardMenu(now, bench, at, slots) {
         ruleForm(kind, { ...about, ...more }, put);
   const drop = (rule, words) => [
     words,
-    () => put({ say: `${slot.title}: ${rule.name} is taken away`, edits: [{ do: "drop", name: rule.name }] }),
+    () =>
+      put({
+        say: t("shop.item-taken", { title: slot.title, rule: rule.name }),
+        edits: [{ do: "drop", name: rule.name }],
+      }),
     rule.name,
   ];
   const changing = (rule) => ({ rule: asFilled(rule, bench.zone), slot: rule.slot ?? slot.slot, factor: rule.factor });
   return [
     ...(pin
-      ? [["Change its pin…", form("pin", changing(pin)), pin.name], drop(pin, "Unpin")]
+      ? [[t("shop.change-pin"), form("pin", changing(pin)), pin.name], drop(pin, t("shop.unpin"))]
       : [
-          ["Pin here", () => put(pinStep(slot, slot.slot, bench.rules))],
-          ["Pin elsewhere, for a time…", form("pin")],
+          [t("shop.pin-here"), () => put(pinStep(slot, slot.slot, bench.rules))],
+          [t("shop.pin-elsewhere"), form("pin")],
         ]),
     ...boosts.flatMap((rule) => [
       ...(rule.factor
-        ? [["Change how much…", form(rule.factor < 1 ? "lower" : "boost", changing(rule)), rule.name]]
+        ? [[t("shop.change-factor"), form(rule.factor < 1 ? "lower" : "boost", changing(rule)), rule.name]]
         : []),
-      drop(rule, rule.factor ? "Take the boost away" : "Let it on the page again"),
+      drop(rule, t(rule.factor ? "shop.drop-boost" : "shop.let-on")),
     ]),
     ...(boosts.length
       ? []
       : [
-          ["Boost…", form("boost")],
-          ["Lower…", form("lower")],
-          ["Keep off the page", () => put(boostStep(slot, 0, bench.rules))],
+          [t("shop.boost"), form("boost")],
+          [t("shop.lower"), form("lower")],
+          [t("shop.keep-off"), () => put(boostStep(slot, 0, bench.rules))],
         ]),
     [
-      "Why it stands here",
+      t("shop.why-here"),
       () => {
         location.hash = `why?${new URLSearchParams({ page: now.page, segment: now.segment, slot: slot.slot, item: slot.item })}`;
       },
@@ -150,11 +153,11 @@ function head(root, now, bench, parts) {
   unit.id = "unit";
   unit.maxLength = 128;
   unit.addEventListener("change", () => now.go({ unit: unit.value }));
-  const another = element("button", "", "Another visitor");
+  const another = element("button", "", t("shop.another"));
   another.addEventListener("click", () => now.go({ unit: `visitor-${Math.floor(Math.random() * 1e5)}` }));
-  const label = element("label", "", "Visitor");
+  const label = element("label", "", t("shop.visitor"));
   label.htmlFor = "unit";
-  const place = find(now.page, "Find an item to place", (card) => {
+  const place = find(now.page, t("shop.find"), (card) => {
     const slots = parts.slots();
     ruleForm(
       "pin",
@@ -170,10 +173,10 @@ function head(root, now, bench, parts) {
     );
   });
   root.append(
-    element("div", "head", [element("h1", "", `Page ${now.page || "…"}`), parts.told]),
+    element("div", "head", [element("h1", "", t("shop.title", { page: now.page || "…" })), parts.told]),
     element("div", "tools", [
-      choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page })),
-      choice("Segment", now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
+      choice(t("page"), Object.keys(now.pages), now.page, (page) => now.go({ page })),
+      choice(t("segment"), now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
       place,
       element("div", "field", [label, unit, another]),
     ]),
@@ -181,7 +184,7 @@ function head(root, now, bench, parts) {
 }
 
 export const shop = {
-  title: "Shop",
+  title: t("shop.tab"),
   content: "shop",
   every: 500,
   icon: "M3 8h14v9H3z M3 8l2-5h10l2 5 M8 17v-5h4v5",
@@ -190,9 +193,11 @@ export const shop = {
   open(root, now) {
     const told = element("p", "soft small facts-line"),
       notes = element("div", "notes"),
-      grid = element("div", "shelf", element("p", "loading", "Reading the page…")),
+      heading = element("h2", "unseen", t("shop.cards")),
+      grid = element("div", "shelf", element("p", "loading", t("shop.loading"))),
       log = element("ol", "log");
     grid.setAttribute("aria-live", "off");
+    log.tabIndex = 0;
     let cards = [],
       order = "",
       latest = "",
@@ -202,9 +207,9 @@ export const shop = {
       rows = [];
     const bench = workbench(now, () => live && paint());
     head(root, now, bench, { told, slots: () => slots });
-    const changes = panel("What changed", log, "for this visitor");
+    const changes = panel(t("shop.changed"), log, t("shop.for-visitor"));
     changes.classList.add("changes");
-    root.append(notes, element("div", "shop", [grid, changes]), bench.bar);
+    root.append(heading, notes, element("div", "shop", [grid, changes]), bench.bar);
 
     const pinAt = (from, to) => {
       const card = slots[from],
@@ -219,7 +224,7 @@ export const shop = {
     );
     const moveShelf = (shelf, row) =>
       bench.change({
-        say: row ? `${shelf.title} stands in ${row}` : `${shelf.title} may move`,
+        say: row ? t("shop.shelf-stands", { title: shelf.title, row }) : t("shop.shelf-free", { title: shelf.title }),
         edits: [{ do: "pin-shelf", shelf: shelf.shelf, row }],
       });
     rearrange(
@@ -230,12 +235,18 @@ export const shop = {
     );
     const shelfMenu = (button, row) =>
       openMenu(button, row.title, [
-        ...(row.pinned ? [["Let it move", () => moveShelf(row, "")]] : [["Pin here", () => moveShelf(row, row.row)]]),
+        ...(row.pinned
+          ? [[t("shop.let-move"), () => moveShelf(row, "")]]
+          : [[t("shop.pin-here"), () => moveShelf(row, row.row)]]),
         ...rows
           .filter((other) => other.row !== row.row)
-          .map((other) => [`Pin in ${other.row}`, () => moveShelf(row, other.row), `where ${other.title} stands`]),
+          .map((other) => [
+            t("shop.pin-in", { row: other.row }),
+            () => moveShelf(row, other.row),
+            t("shop.where", { title: other.title }),
+          ]),
         [
-          "Why it stands here",
+          t("shop.why-here"),
           () => {
             location.hash = `why?${new URLSearchParams({ page: now.page, segment: now.segment, shelf: row.shelf })}`;
           },
@@ -266,13 +277,7 @@ export const shop = {
       );
       for (const [at, slot] of slots.entries()) dress(cards[at], slot, columns[at] ?? at, changed, now);
       if (!slots.length)
-        grid.replaceChildren(
-          element(
-            "p",
-            "empty",
-            content.version ? "This page has no slots." : "No layout has been published for this page yet.",
-          ),
-        );
+        grid.replaceChildren(element("p", "empty", t(content.version ? "shop.no-slots" : "shop.not-published")));
     }
 
     function paint() {
@@ -292,7 +297,7 @@ export const shop = {
       const newest = JSON.stringify(content.changes[0] ?? null);
       if (newest !== latest) log.replaceChildren(...content.changes.map(changeRow));
       latest = newest;
-      if (!content.changes.length) say(log, "Nothing yet since the console was opened.");
+      if (!content.changes.length) say(log, t("shop.nothing-changed"));
     };
   },
 };

@@ -3,6 +3,9 @@
 import { art, pictureOf } from "./art.js";
 import { choice, drawing, element, exceptions, number, panel, percent, say, segmentName } from "./dom.js";
 
+import { timelineOf } from "./timeline.js";
+import { t } from "./words.js";
+
 const WIDTH = 600,
   HEIGHT = 150,
   POINTS = 160;
@@ -33,7 +36,7 @@ function shapes(arm) {
       preserveAspectRatio: "none",
       class: "chart tall",
       role: "img",
-      "aria-label": "Prior and posterior",
+      "aria-label": t("why.shape"),
     },
     [
       drawing("path", { d: `${path(after)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`, class: "wash" }),
@@ -44,14 +47,14 @@ function shapes(arm) {
   );
   return [
     made,
-    element("div", "plot-time small soft", [element("span", "", "0 %"), element("span", "", percent(top))]),
+    element("div", "plot-time small soft", [element("span", "", "0%"), element("span", "", percent(top))]),
     element("p", "legend flat small soft", [
       element("i", "prior"),
-      "prior",
+      t("why.prior-mark"),
       element("i", "after"),
-      "posterior",
+      t("why.posterior-mark"),
       element("i", "draw-mark"),
-      "what was drawn for the versions of the page",
+      t("why.drawn"),
     ]),
   ];
 }
@@ -64,10 +67,7 @@ function step(title, text, value, more = []) {
 }
 
 // On a page with shelves slots are looked at by row and column, and each shelf adds to that.
-const lookedAt = (arm) =>
-  Object.keys(arm.shelves).length
-    ? `which were ${number(arm.examined)} full looks by row, column and shelf`
-    : `of which ${number(arm.examined)} were probably looked at`;
+const lookedAt = (arm) => (Object.keys(arm.shelves).length ? t("why.full-looks", arm) : t("why.probable-looks", arm));
 
 function steps(arm, content) {
   const { prior } = arm,
@@ -81,45 +81,44 @@ function steps(arm, content) {
       .slice(0, 12)
       .map(([name, part]) => element("span", `tag ${part > 0 ? "on" : ""}`, `${name} ×${number(Math.exp(part), 2)}`)),
   );
-  const found = [
-    step("The page's base rate", "how often an item here is clicked once it is looked at", percent(prior.base, 2)),
-  ];
+  const found = [step(t("why.base"), t("why.base-note"), percent(prior.base, 2))];
   if (features.length || prior.text || prior.picture)
     found.push(
       step(
-        "What it is",
-        `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}` +
-          (prior.picture ? `, its picture ×${number(Math.exp(prior.picture), 2)}` : ""),
+        t("why.features"),
+        [
+          t("why.odds"),
+          ...(prior.text ? [t("why.odds-text", { factor: number(Math.exp(prior.text), 2) })] : []),
+          ...(prior.picture ? [t("why.odds-picture", { factor: number(Math.exp(prior.picture), 2) })] : []),
+        ].join(" · "),
         "",
         chips,
       ),
     );
-  if (prior.variance !== 1)
-    found.push(step("What is in doubt", "what little is known of may be much better", `×${number(prior.variance, 2)}`));
-  if (prior.factor !== 1)
-    found.push(
-      step("Other segments", "what its clicks elsewhere on the page make of that", `×${number(prior.factor, 2)}`),
-    );
-  found.push(
-    step("Prior", `where it starts; weighs as much as ${number(prior.strength)} looks`, percent(prior.click_rate, 2)),
-  );
+  if (prior.variance !== 1) found.push(step(t("why.doubt"), t("why.doubt-note"), `×${number(prior.variance, 2)}`));
+  if (prior.factor !== 1) found.push(step(t("why.elsewhere"), t("why.elsewhere-note"), `×${number(prior.factor, 2)}`));
+  found.push(step(t("why.prior"), t("why.prior-note", { strength: prior.strength }), percent(prior.click_rate, 2)));
   found.push(
     step(
-      "Its own data",
-      `shown ${number(arm.impressions)} times, ${lookedAt(arm)}${arm.retained < 0.995 ? `; as rates move, ${percent(arm.retained, 0)} of that tells of now` : ""}`,
-      `${number(arm.clicks)} clicks`,
+      t("why.data"),
+      t(arm.retained < 0.995 ? "why.data-faded" : "why.data-note", {
+        impressions: arm.impressions,
+        looks: lookedAt(arm),
+        share: percent(arm.retained, 0),
+      }),
+      t("some-clicks", { number: arm.clicks }),
     ),
   );
   found.push(
     step(
-      "Posterior",
-      `between ${percent(arm.low, 2)} and ${percent(arm.high, 2)} with 95 %`,
+      t("why.posterior"),
+      t("why.posterior-note", { low: percent(arm.low, 2), high: percent(arm.high, 2) }),
       percent(arm.click_rate, 2),
     ),
   );
   if (arm.value)
     found.push(
-      step("Worth of a click", `${number(arm.value.purchase_rate * 100, 1)} % buy`, number(arm.value.total, 2)),
+      step(t("why.worth"), t("why.buy", { share: percent(arm.value.purchase_rate) }), number(arm.value.total, 2)),
     );
   const places = Object.entries(arm.slots)
     .sort((a, b) => b[1] - a[1])
@@ -127,22 +126,24 @@ function steps(arm, content) {
     .join(" · ");
   found.push(
     step(
-      "Where it stands",
-      places || "nobody sees it",
+      t("why.stands"),
+      places || t("why.nobody"),
       percent(arm.slots[content.slot] ?? 0, 0),
-      arm.baseline ? element("p", "soft small", `${arm.baseline} for the holdout`) : [],
+      arm.baseline ? element("p", "soft small", t("why.for-holdout", { slot: arm.baseline })) : [],
     ),
   );
   const shelves = Object.entries(arm.shelves).sort((a, b) => b[1] - a[1]);
   if (shelves.length)
     found.push(
       step(
-        "Shelves",
-        `that may show it: ${shelves.map(([name, share]) => (share ? `${name} ${percent(share, 0)}` : name)).join(" · ")}`,
+        t("why.shelves"),
+        t("why.may-show", {
+          shelves: shelves.map(([name, share]) => (share ? `${name} ${percent(share, 0)}` : name)).join(" · "),
+        }),
         "",
       ),
     );
-  for (const rule of arm.rules) found.push(step("Rule", rule, ""));
+  for (const rule of arm.rules) found.push(step(t("why.rule"), rule, ""));
   return found;
 }
 
@@ -175,7 +176,7 @@ function listedShelf(one, content, now) {
 }
 
 export const why = {
-  title: "Why",
+  title: t("why.tab"),
   content: "why",
   every: 2000,
   icon: "M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14z M8 8a2 2 0 1 1 2.6 1.9c-.4.2-.6.5-.6 1v.4 M10 13.6v.1",
@@ -194,27 +195,28 @@ export const why = {
       standing = element("div", "picks"),
       others = element("div", "picks"),
       shelves = element("div", "picks"),
-      story = element("ol", "steps", element("li", "loading", "Working it out…")),
+      story = element("ol", "steps", element("li", "loading", t("why.loading"))),
       shape = element("div"),
       answer = element("p", "verdict"),
       small = element("p", "small soft"),
       visits = element("ol", "steps"),
       stages = element("ol", "steps");
-    slots.setAttribute("aria-label", "Slot");
+    slots.setAttribute("aria-label", t("why.slot"));
     slots.addEventListener("change", () => now.go({ slot: slots.value, shelf: "" }));
     const title = element("span"),
       arm = element("section", "panel", [element("h2", "", title), small, answer, shape, story]),
-      above = panel("What stands above", visits, "how slots of a page view bear on those below"),
-      here = panel("In this slot", standing, "seen by"),
-      likely = panel("Likely others", others),
-      modules = panel("Shelves of the page", shelves, "seen by"),
-      chain = panel("What follows clicks", stages, "rates of the page, counts of the segment");
+      above = panel(t("why.above"), visits, t("why.above-note")),
+      here = panel(t("why.here"), standing, t("why.seen-by")),
+      likely = panel(t("why.others"), others),
+      modules = panel(t("why.modules"), shelves, t("why.seen-by")),
+      past = panel(t("timeline.title"), [], t("timeline.note")),
+      chain = panel(t("why.stages"), stages, t("why.stages-note"));
     root.append(
-      element("div", "head", [element("h1", "", "Why it stands there"), told]),
+      element("div", "head", [element("h1", "", t("why.title")), told]),
       element("div", "tools", [
-        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page, slot: "", item: "", shelf: "" })),
+        choice(t("page"), Object.keys(now.pages), now.page, (page) => now.go({ page, slot: "", item: "", shelf: "" })),
         choice(
-          "Segment",
+          t("segment"),
           now.pages[now.page] ?? [],
           now.segment,
           (segment) => now.go({ segment, slot: now.slot ?? "", item: now.item ?? "" }),
@@ -225,19 +227,20 @@ export const why = {
       notes,
       element("div", "why", [
         element("div", "side", [modules, here, likely]),
-        element("div", "side", [arm, above, chain]),
+        element("div", "side", [arm, past, above, chain]),
       ]),
     );
-    let listedFor = "",
+    let pastOf = "",
+      listedFor = "",
       stagesFor = "",
       shelvesFor = "";
 
     // The facts of a shelf, in place of those of an item.
     function showShelf(content) {
-      say(told, `${content.shelf.kind} · layout of version ${content.published ?? "–"} · as of now`);
+      say(told, t("why.shelf-facts", { kind: content.shelf.kind, version: content.published ?? "–" }));
       title.className = "arm-title";
       say(title, content.shelf.title);
-      say(answer, `${percent(content.shelf.share, 0)} of visitors see this shelf.`);
+      say(answer, t("why.shelf-seen", { share: percent(content.shelf.share, 0) }));
       say(small, content.shelf.shelf);
       shape.replaceChildren();
       story.replaceChildren(...content.shelf.facts.map((fact) => step(fact.title, fact.text, fact.value)));
@@ -254,14 +257,18 @@ export const why = {
       modules.hidden = !content.shelves.length;
       for (const box of [here, likely]) box.hidden = Boolean(content.shelf);
       if (content.shelf) {
-        above.hidden = chain.hidden = true;
+        above.hidden = chain.hidden = past.hidden = true;
         notes.replaceChildren(...exceptions(content));
         showShelf(content);
         return;
       }
       say(
         told,
-        `${content.policy} · slot ${content.slot} is looked at with probability ${percent(content.examination, 0)}${content.shelves.length ? " once in view" : ""} · as of now`,
+        t(content.shelves.length ? "why.slot-in-view" : "why.slot-facts", {
+          policy: content.policy,
+          slot: content.slot,
+          share: percent(content.examination, 0),
+        }),
       );
       notes.replaceChildren(...exceptions(content));
       const lists = JSON.stringify([content.standing, content.others, content.arm?.item]);
@@ -279,13 +286,19 @@ export const why = {
         stagesFor = rows;
       }
       if (!content.arm) {
-        say(title, "This page has no items to show.");
+        say(title, t("why.no-items"));
         return;
       }
       title.className = "arm-title";
       say(title, content.arm.title);
       say(answer, content.answer ?? "");
       say(small, content.arm.item);
+      past.hidden = false;
+      if (pastOf !== content.arm.item) {
+        past.querySelector("ol")?.remove();
+        past.append(timelineOf(now.page, now.segment, content.arm.item));
+      }
+      pastOf = content.arm.item;
       shape.replaceChildren(...shapes(content.arm));
       story.replaceChildren(...steps(content.arm, content));
     };

@@ -4,6 +4,7 @@ import { ask } from "./answer.js";
 import { element, span } from "./dom.js";
 import { add, discard, draftOf, looked, rebase, undo } from "./draft.js";
 import { openPreview, takeBack } from "./preview.js";
+import { t } from "./words.js";
 
 const button = (text, act, kind = "") => {
   const made = element("button", kind, text);
@@ -85,7 +86,7 @@ export function reshelved(content, found, pinned) {
 export function workbench(now, paint) {
   const bar = element("section", "draft-bar");
   bar.hidden = true;
-  bar.setAttribute("aria-label", "What is not published");
+  bar.setAttribute("aria-label", t("bench.label"));
   bar.setAttribute("aria-live", "polite");
   let rules = null,
     found = null,
@@ -165,13 +166,13 @@ export function workbench(now, paint) {
     const one = publishing;
     const line = (done, text) => element("li", done ? "done" : "", text);
     return element("div", "published", [
-      element("b", "", `Published as version ${one.version}.`),
+      element("b", "", t("published-as", { version: one.version })),
       element("ol", "progress small", [
-        line(true, "written, with its reason"),
-        line(one.seen, one.seen ? `composed and on the topic after ${span(one.seen - one.at)}` : "being composed…"),
+        line(true, t("bench.written")),
+        line(one.seen, one.seen ? t("bench.composed", { age: span(one.seen - one.at) }) : t("bench.composing")),
       ]),
       button(
-        "Undo",
+        t("undo"),
         guarded(async () => {
           const made = await takeBack(now.page, one);
           publishing = { version: made.published[0].version, base: one.version, author: one.author, at: Date.now() };
@@ -193,38 +194,39 @@ export function workbench(now, paint) {
   function unpublished(draft) {
     const count = draft.steps.length,
       overtaken = rules && draft.version !== rules.version;
-    const last = draft.steps.at(-1)?.say ?? "The text was changed by hand";
+    const last = draft.steps.at(-1)?.say ?? t("bench.by-hand");
     const notes = [
       overtaken &&
         element("p", "notice warn", [
-          `Version ${rules.version} was published meanwhile. `,
+          t("bench.meanwhile", { version: rules.version }),
+          " ",
           draft.text
             ? ""
-            : button("Make the same changes on it", () => {
+            : button(t("bench.rebase"), () => {
                 rebase(now.page, rules.version);
                 look();
               }),
         ]),
       ...wrong.slice(0, 3).map((one) => element("p", "notice bad", one.text)),
     ];
-    const preview = button("Preview and publish", () => openPreview(now, draft, published), "main");
+    const preview = button(t("bench.preview"), () => openPreview(now, draft, published), "main");
     preview.disabled = wrong.length > 0;
-    const yaml = element("a", "button", "As YAML");
+    const yaml = element("a", "button", t("bench.yaml"));
     yaml.href = `#rules?${new URLSearchParams({ page: now.page, segment: now.segment })}`;
     return [
       ...notes.filter(Boolean),
       element("div", "tools", [
         element("p", "grow", [
-          element("b", "", count ? `${count} ${count === 1 ? "change" : "changes"}, not published` : "Not published"),
+          element("b", "", count ? t("bench.changes", { count }) : t("bench.not-published")),
           element("span", "soft", ` · ${last}`),
         ]),
         count
-          ? button("Undo last", () => {
+          ? button(t("bench.undo-last"), () => {
               undo(now.page);
               look();
             })
           : "",
-        button("Discard", () => {
+        button(t("discard"), () => {
           discard(now.page);
           look();
         }),

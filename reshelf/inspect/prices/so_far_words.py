@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 
 from policy.arrays import Floats
 from policy.prices.earnings import interval_of
-from reshelf.inspect.money import outcome
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar
 from reshelf.inspect.prices.words import earnings_as_json, sponsorship_as_json
+from reshelf.numbers import between, outcome, share, signed
 from reshelf.rules.calendar import moment
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
@@ -23,8 +23,6 @@ COLUMNS = "rule", "kind", "since", "page_views", "outcome", "per_page_view", "me
 """Of CSV."""
 LISTED = 3
 """Items that lost most by a bid."""
-PRECISE = 100
-"""Smaller numbers are told with decimals."""
 
 
 def as_json(report: Report, level: float) -> dict[str, Any]:
@@ -119,19 +117,14 @@ def _most_displaced(bid: Sponsorship) -> str:
     """Items by how many looks they lose, with the share of page views."""
     most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])
     more = f", and {len(most) - LISTED} more" if len(most) > LISTED else ""
-    return ", ".join(f"{item} -{loss:.1%}" for item, loss in most[:LISTED]) + more or "nothing"
+    return ", ".join(f"{item} {signed(-loss, share)}" for item, loss in most[:LISTED]) + more or "nothing"
 
 
 def _row(name: str, draws: Floats, views: float, preview: Preview, level: float) -> tuple[str, ...]:
     mean, low, high = (views * value for value in interval_of(draws, level))
-    a_day = "" if preview.views is None else figure(name, preview.views * float(draws.mean()))
-    shown = name if name != "revenue" or not preview.currency else f"{name} {preview.currency}"
-    return f"  {shown}", figure(name, mean), f"{figure(name, low)} to {figure(name, high)}", a_day
 
+    def figure(value: float | None) -> str:
+        return signed(value, lambda size: outcome(name, size, preview.currency))
 
-def figure(name: str, value: float, currency: str = "") -> str:
-    """A change of an outcome with its sign, of any size without powers of ten."""
-    sign = "-" if value < 0.0 else "+"
-    if name.endswith("revenue"):
-        return sign + outcome(name, abs(value), currency).strip()
-    return f"{sign}{abs(value):,.0f}" if abs(value) >= PRECISE else f"{sign}{abs(value):.3g}"
+    a_day = "" if preview.views is None else figure(preview.views * float(draws.mean()))
+    return f"  {name}", figure(mean), between(low, high, figure), a_day

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from policy.prices.earnings import Earnings, Interval, interval_of
-from reshelf.inspect.money import outcome
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Price, Sponsorship
+from reshelf.numbers import UNKNOWN, between, gain, outcome, quantity, signed
 from reshelf.terminal.tables import table
 
 MOVED = 5
@@ -142,8 +142,8 @@ def sponsorship_in_words(name: str, bid: Sponsorship, views: float | None) -> st
     times, per = (PER, f"in {PER:,} page views") if views is None else (views, "a day")
     clicks, income = (times * float(draws.mean()) for draws in (bid.clicks, bid.income))
     most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])[:MOVED]
-    others = f", looked at less: {', '.join(f'{item} -{loss:.1%}' for item, loss in most)}" if most else ""
-    return f"{name}: {bid.sponsor} pays {income:,.2f} for {clicks:,.1f} clicks {per}{others}"
+    others = f", looked at less: {', '.join(f'{item} {gain(-loss)}' for item, loss in most)}" if most else ""
+    return f"{name}: {bid.sponsor} pays {income:,.2f} for {quantity(clicks)} clicks {per}{others}"
 
 
 def _notes(preview: Preview) -> Iterator[str]:
@@ -153,7 +153,7 @@ def _notes(preview: Preview) -> Iterator[str]:
         for what, items in (("seen more", gaining), ("seen less", losing)):
             if items:
                 more = f", and {len(items) - MOVED} more" if len(items) > MOVED else ""
-                yield f"{name}: {what}: " + ", ".join(f"{item} {change:+.1%}" for item, change in items[:MOVED]) + more
+                yield f"{name}: {what}: " + ", ".join(f"{item} {gain(change)}" for item, change in items[:MOVED]) + more
         yield from (f"{name}: cannot hold: {text}" for text in price.relaxed)
     if preview.left_out:
         yield f"{preview.left_out} segments with fewer page views are left out"
@@ -174,8 +174,10 @@ def _row(
 
 
 def _cell(column: str, interval: Interval, currency: str, sign: str) -> str:
-    def figure(value: float, sign: str) -> str:
-        text = outcome(column, abs(value), currency)
-        return f"{'-' if value < 0.0 else sign}{text}"
+    def size(value: float) -> str:
+        return outcome(column, value, currency)
 
-    return f"{figure(interval.mean, sign)} ({figure(interval.low, sign)} to {figure(interval.high, sign)})"
+    def figure(value: float | None) -> str:
+        return signed(value, size) if sign else UNKNOWN if value is None else size(value)
+
+    return f"{figure(interval.mean)} ({between(interval.low, interval.high, figure)})"

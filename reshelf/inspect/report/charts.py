@@ -8,6 +8,8 @@ from datetime import UTC, datetime, tzinfo
 from html import escape
 from typing import NamedTuple
 
+from reshelf.numbers import between, gain
+
 WIDTH = 640
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 24
 
@@ -117,7 +119,7 @@ def _svg(content: str, height: int, title: str) -> str:
 
 
 def _label(point: Bounds) -> str:
-    return f"{point.value:+.1%} ({point.low:+.1%} to {point.high:+.1%})"
+    return f"{gain(point.value)} ({between(point.low, point.high)})"
 
 
 def _day(at: float, zone: tzinfo) -> str:

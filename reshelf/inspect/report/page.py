@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from policy.experiments.health import Health
 from policy.experiments.sequence import NET_REVENUE, Uplift
 from reshelf.inspect.experiment import NET_REVENUE_NOTE, Point
-from reshelf.inspect.money import outcome
 from reshelf.inspect.report.charts import Bar, Bounds, band, bars
 from reshelf.inspect.report.gather import Arm, PageReport, Slot
+from reshelf.numbers import UNKNOWN, between, gain, outcome
 
 FOR_PAGES = ("position-based", "item-position", "cluster-corrected", "doubly-robust")
 """The estimators that suit pages of many slots."""
@@ -80,7 +80,7 @@ def _health(health: Health, currency: str) -> str:
         [
             name.replace("_", " "),
             *(outcome(name, side, currency) for side in (up.learned, up.holdout)),
-            _signed(up.uplift),
+            gain(up.uplift),
             *_interval(up),
         ]
         for name, up in health.uplifts.items()
@@ -175,15 +175,15 @@ def _bounds(reward: str, estimate: Mapping[str, Any], currency: str) -> list[str
     if estimate["refused"]:
         return ["refused", "", ""]
     values = (estimate[name] for name in ("value", "low", "high"))
-    return ["–" if value is None else outcome(reward, value, currency) for value in values]
+    return [UNKNOWN if value is None else outcome(reward, value, currency) for value in values]
 
 
 def _gain(estimate: Mapping[str, Any]) -> str:
     """Relative to what learned traffic earned, with its interval."""
-    gain, low, high = (estimate[name] for name in ("gain", "gain_low", "gain_high"))
-    if estimate["refused"] or gain is None:
+    mean, low, high = (estimate[name] for name in ("gain", "gain_low", "gain_high"))
+    if estimate["refused"] or mean is None:
         return ""
-    return f"{gain:+.1%}" if low is None or high is None else f"{gain:+.1%} ({low:+.1%} to {high:+.1%})"
+    return gain(mean) if low is None or high is None else f"{gain(mean)} ({between(low, high)})"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
@@ -199,8 +199,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -
 
 
 def _interval(uplift: Uplift) -> tuple[str, str]:
-    return (_signed(uplift.low), _signed(uplift.high)) if math.isfinite(uplift.high) else ("–", "–")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1%}" if math.isfinite(value) else "–"
+    return (gain(uplift.low), gain(uplift.high)) if math.isfinite(uplift.high) else (UNKNOWN, UNKNOWN)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from policy.segments.fitting import Published
 from policy.segments.rule import OTHER, choose_segment, last_items, segment_sums
+from reshelf.numbers import gain
 from reshelf.terminal.tables import table
 from schemas.messages.segments import SegmentModel
 from schemas.times import in_words
@@ -83,7 +84,7 @@ def history_table(models: Sequence[SegmentModel], zone: tzinfo) -> Table:
             " ".join(model.names) or "none",
             f"{model.units:,}",
             f"{model.moved:.1%}",
-            f"{math.expm1(model.gain):+.1%}",
+            gain(math.expm1(model.gain)),
             model.attribute,
         ]
         for model in models

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policy.pages.model.factors import FactorInterval
-from reshelf.inspect.money import outcome
+from reshelf.numbers import outcome
 from streams.layouts.slates.shelf_evidence import Apart
 from streams.layouts.slates.shelf_explanation import Period, ShelfExplanation, ShelfInRow
 
