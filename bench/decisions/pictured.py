@@ -17,12 +17,18 @@ from encoders.pictures.encoder import PictureEncoder
 from encoders.pictures.model import load_pictures
 from policy.arrays import Floats, Indices
 from policy.simulation.learned import Learned, Setup
+from policy.simulation.means import ratio_of_sums
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape, Shop
 
 SHAPE = Shape(segments=8, items=120, views_per_day=12_000, new=0.1, text_share=0.8)
 KNOWN = {"none": (False, False), "texts": (True, False), "pictures": (False, True), "both": (True, True)}
 """Whether texts and whether pictures are looked at."""
+RATIOS = {
+    "pictures_to_none": "pictures to none",
+    "texts_to_none": "texts to none",
+    "both_to_the_better": "both to the better of the two",
+}
 POOL = 360
 """Pictures that are drawn and encoded; the items of all shops are among them."""
 
@@ -75,19 +81,27 @@ def compare(views: Sequence[int], seeds: int, setup: Setup, say: Callable[[str, 
 
 
 def _figures(lost: dict[str, Floats]) -> dict[str, Any]:
+    """From clicks lost by shop and checkpoint, float64[N, C], with what is looked at."""
     mean = {inputs: each.mean(axis=0) for inputs, each in lost.items()}
-    better = np.minimum(mean["texts"], mean["pictures"])
+    better = np.where(mean["texts"] < mean["pictures"], lost["texts"], lost["pictures"])
     return {
         "first_day_regret": {inputs: each.round(1).tolist() for inputs, each in mean.items()},
-        "pictures_to_none": _ratios(mean["pictures"], mean["none"]),
-        "texts_to_none": _ratios(mean["texts"], mean["none"]),
-        "both_to_the_better": _ratios(mean["both"], better),
+        "pictures_to_none": _ratios(lost["pictures"], lost["none"]),
+        "texts_to_none": _ratios(lost["texts"], lost["none"]),
+        "both_to_the_better": _ratios(lost["both"], better),
     }
 
 
-def _ratios(lost: Floats, to: Floats) -> list[float | None]:
-    """None where nothing was lost: no item was in its first day yet."""
-    return [round(a / b, 3) if b else None for a, b in zip(lost.tolist(), to.tolist(), strict=True)]
+def _ratios(lost: Floats, to: Floats) -> list[dict[str, float] | None]:
+    """By checkpoint, with intervals over shops; None where nothing was lost: no item was in its first day yet."""
+    return [_ratio(a, b) if b.sum() else None for a, b in zip(lost.T, to.T, strict=True)]
+
+
+def _ratio(lost: Floats, to: Floats) -> dict[str, float]:
+    """One shop says nothing of how far its ratio may be off."""
+    if np.count_nonzero(to) < 2:
+        return {"mean": round(float(lost.sum() / to.sum()), 3)}
+    return {name: round(value, 3) for name, value in ratio_of_sums(lost.tolist(), to.tolist())._asdict().items()}
 
 
 def text_of(content: dict[str, Any]) -> str:
@@ -97,7 +111,12 @@ def text_of(content: dict[str, Any]) -> str:
         part = content[name]
         lines.append(name.replace("_", " "))
         lines += [f"  {inputs:<9}{regret}" for inputs, regret in part["first_day_regret"].items()]
-        lines.append(
-            f"  pictures lose {part['pictures_to_none']} of none; both {part['both_to_the_better']} of the better"
-        )
+        lines += [f"  {of}: {', '.join(_told(each) for each in part[ratio])}" for ratio, of in RATIOS.items()]
+    lines.append(f"{content['seeds']} shops, with 95 % intervals")
     return "\n".join(lines)
+
+
+def _told(ratio: dict[str, float] | None) -> str:
+    if ratio is None:
+        return "nothing lost"
+    return f"{ratio['mean']:.2f}" + (f" ({ratio['low']:.2f} to {ratio['high']:.2f})" if "low" in ratio else "")

@@ -11,9 +11,10 @@ DIRECTIONS = 32
 
 
 def directions_of(vectors: Floats) -> Floats:
-    """Principal directions of the vectors, float64[D, T], scaled so that the first has values of size 1.
+    """Principal directions of the vectors, float64[D, T], in which the values of an item have the mean square sum 1.
 
-    The mean is not taken off: it ends up in the base rate.
+    So vectors of any kind and size begin with as much to say as one label of an item.  The mean is not taken off: it
+    ends up in the base rate.
     """
     centred = vectors - vectors.mean(axis=0) if len(vectors) else vectors
     rows = centred[np.abs(vectors).sum(axis=1) > 0.0]
@@ -21,7 +22,8 @@ def directions_of(vectors: Floats) -> Floats:
         return np.zeros((vectors.shape[1], 0))
     sizes, axes = _principal(rows)
     rank = int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0
-    return np.asarray(axes[:, :rank] * (np.sqrt(len(rows)) / max(sizes[0], 1e-12)), dtype=np.float64)
+    whole = max(float(np.linalg.norm(sizes[:rank])), 1e-12)
+    return np.asarray(axes[:, :rank] * (np.sqrt(len(rows)) / whole), dtype=np.float64)
 
 
 def _principal(rows: Floats) -> tuple[Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,9 +43,14 @@ def test_before_any_item_is_in_its_first_day_there_is_no_ratio() -> None:
     pytest.importorskip("torch", reason=NO_TORCH)
     from bench.decisions import pictured
 
-    lost = {
-        inputs: np.array([[0.0, first_day]]) for inputs, first_day in (("none", 8.0), ("texts", 6.0), ("both", 3.0))
-    }
-    figures = pictured._figures({**lost, "pictures": np.array([[0.0, 4.0]])})
-    assert figures["pictures_to_none"] == [None, 0.5]
-    assert figures["both_to_the_better"] == [None, 0.75]
+    def figures(*shops: tuple[float, float, float, float]) -> dict[str, Any]:
+        by_inputs = zip(("none", "texts", "pictures", "both"), np.array(shops).T, strict=True)
+        return pictured._figures({inputs: np.stack([0.0 * lost, lost], axis=1) for inputs, lost in by_inputs})
+
+    assert figures((8.0, 6.0, 4.0, 3.0))["pictures_to_none"] == [None, {"mean": 0.5}]
+    two = figures((8.0, 6.0, 4.0, 3.0), (4.0, 3.0, 2.0, 2.5))
+    assert two["pictures_to_none"] == [None, {"mean": 0.5, "low": 0.5, "high": 0.5}]
+    nothing, ratio = two["both_to_the_better"]
+    assert nothing is None and ratio["low"] < 5.5 / 6.0 < ratio["high"]
+    content = {"seeds": 2, "page_views": [1, 2], "texts_tell_nothing": two, "texts_tell_as_much": two}
+    assert "pictures to none: nothing lost, 0.50 (0.50 to 0.50)" in pictured.text_of(content)
