@@ -111,12 +111,12 @@ def text_of(content: dict[str, Any]) -> str:
         part = content[name]
         lines.append(name.replace("_", " "))
         lines += [f"  {inputs:<9}{regret}" for inputs, regret in part["first_day_regret"].items()]
-        lines += [f"  {of}: {', '.join(_told(each) for each in part[ratio])}" for ratio, of in RATIOS.items()]
+        lines += [f"  {of}: {', '.join(_in_words(each) for each in part[ratio])}" for ratio, of in RATIOS.items()]
     lines.append(f"{content['seeds']} shops, with 95 % intervals")
     return "\n".join(lines)
 
 
-def _told(ratio: dict[str, float] | None) -> str:
+def _in_words(ratio: dict[str, float] | None) -> str:
     if ratio is None:
         return "nothing lost"
     return f"{ratio['mean']:.2f}" + (f" ({ratio['low']:.2f} to {ratio['high']:.2f})" if "low" in ratio else "")

@@ -21,7 +21,7 @@ from transformers import Dinov2Config, Dinov2Model  # noqa: E402
 from bench.encoding.drawing import Look, picture  # noqa: E402
 from bench.encoding.images import plain  # noqa: E402
 from encoders.encoder import Encoder  # noqa: E402
-from encoders.model import TextModel, load, token_ids  # noqa: E402
+from encoders.model import TextModel, load  # noqa: E402
 from encoders.pictures import efficientnet  # noqa: E402
 from encoders.pictures.decode import Frame, decoded  # noqa: E402
 from encoders.pictures.encoder import PictureEncoder  # noqa: E402
@@ -113,21 +113,3 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("encoders.pictures.decode.MOST_PIXELS", 100)
     with pytest.raises(Refused, match="size"):
         decoded(pictures(1)[0], Frame(16, 16))
-
-
-LONG = {
-    "Chinese": "防水儿童夹克配有可拆卸的帽子和反光条" * 40,
-    "Japanese": "子供用の防水ジャケットは取り外し可能なフード付きです" * 40,
-    "Arabic": "سترة مقاومة للماء للأطفال مع غطاء رأس قابل للإزالة " * 60,
-    "German": "Kinderregenschutzjackenkapuzenbefestigungsdruckknopf" * 40,
-}
-
-
-@pytest.mark.parametrize("language", LONG)
-def test_a_text_of_any_language_loses_its_end_and_nothing_else(language: str, model: TextModel) -> None:
-    (cut,) = token_ids(model, [LONG[language]])
-    whole = model.tokenizer(LONG[language])["input_ids"]
-    assert len(cut) <= model.recipe.longest
-    assert cut[:-1] == whole[: len(cut) - 1], "the last token ends the text"
-    result = Encoder(model).encode([LONG[language], LONG[language][:20]])
-    assert not result.failed and np.isfinite(result.vectors).all()

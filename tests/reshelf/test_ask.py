@@ -24,6 +24,7 @@ from streams.fold.deltas import Traffic
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.encoders.conftest import NO_TORCH
+from tests.encoders.small_models import default_tokenizer, save_joint
 from tests.streams.layout_inputs import table
 from tests.streams.layouts_shop import FOLD, ITEMS, Shop, open_shop  # noqa: F401  a fixture
 
@@ -81,6 +82,8 @@ def test_a_shop_is_asked(
     for module in ("torch", "PIL"):
         pytest.importorskip(module, reason=NO_TORCH)
     from bench.encoding.drawing import Look, picture
+    from reshelf.processes.encoder import picture_encoder, text_encoder
+    from reshelf.settings import load_settings
 
     rng = np.random.default_rng(1)
     looks = {"i1": Look(0, 0, 0), "i3": Look(4, 2, 1), "asked": Look(4, 2, 1)}
@@ -126,3 +129,19 @@ def test_a_shop_is_asked(
     assert "declared are: home" in capsys.readouterr().err
     assert run(["ask", " ", "--page", "home"]) == 2
     assert "expected some words" in capsys.readouterr().err
+    assert run(["ask", "green shirt", "--look", "--page", "home"]) == 2
+    assert "Set encoder.model and pictures.model to one model" in capsys.readouterr().err
+    save_joint("clip", default_tokenizer(), tmp_path / "joint")
+    for setting in ("ENCODER__MODEL", "PICTURES__MODEL"):
+        monkeypatch.setenv(f"RESHELF_{setting}", str(tmp_path / "joint"))
+    assert run(["encoder", "--once", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 3
+    assert run(["ask", "green shirt", "--look", "--page", "home", "--clicks", "0", "--json"]) == 0
+    answered = json.loads(capsys.readouterr().out)["items"]
+    settings = load_settings().settings
+    seen = picture_encoder(settings).encode([(tmp_path / f"i{number}.jpg").read_bytes() for number in (1, 3)]).vectors
+    cosines = seen @ text_encoder(settings.encoder).encode(["green shirt"]).vectors[0]
+    of = {one["item"]: one["similarity"] for one in answered}
+    assert sorted(of) == ["i1", "i3", "i4"] and of["i3"] == of["i4"]
+    assert [of["i1"], of["i3"]] == pytest.approx(cosines.tolist(), abs=0.02), "published vectors have 8 bits"
+    assert [one["similarity"] for one in answered] == sorted(of.values(), reverse=True)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from schemas.messages.events import Click, Conversion
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, CLICKS
 from streams.settings import FoldSettings, KafkaSettings
 from tests.encoders.conftest import NO_TORCH
+from tests.encoders.small_models import default_tokenizer, save_joint
 from tests.streams.namespaces import make_namespace
 from tests.streams.test_learner import read_all
 
@@ -75,14 +77,16 @@ def test_a_model_is_tuned_on_clicks_and_served(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("torch", "peft"):
+    for name in ("torch", "peft", "PIL"):
         pytest.importorskip(name, reason=NO_TORCH)
     importlib.import_module("torch").set_num_threads(1)
     make_topics(broker, partitions=1)
     make_namespace(redis_url, prefix, FoldSettings(allowed_lateness_ms=0), partitions=1)
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     names = [f"{colour} {noun}" for colour in COLOURS for noun in ODDITIES]
-    deliver(kafka, CATALOG_ITEMS, [(name.encode(), encode(CatalogItem(name, name))) for name in names])
+    deliver(
+        kafka, CATALOG_ITEMS, [(name.encode(), encode(CatalogItem(name, name, image=f"{name}.jpg"))) for name in names]
+    )
     for key, value in (
         ("KAFKA__BOOTSTRAP", broker),
         ("KAFKA__PREFIX", prefix),
@@ -108,8 +112,36 @@ def test_a_model_is_tuned_on_clicks_and_served(
     assert {path.suffix for path in Path(folder).rglob("*")} <= {"", ".safetensors", ".json", ".txt", ".jinja"}
     kept = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("finetune-*.json")]
     assert [one["results"]["revision"] for one in kept] == [told["revision"]]
+    learn_from_pictures(names, tmp_path, monkeypatch, capsys)
     monkeypatch.setenv("RESHELF_ENCODER__MODEL", folder)
     assert run(["encoder", "--once", "--json"]) == 0
     found = [one.value for part in read_all(kafka, (CATALOG_EMBEDDINGS.name,)).values() for one in part]
     assert {decoder(CatalogEmbedding)(value or b"").revision for value in found} == {told["revision"]}
     assert len(found) == len(names)
+
+
+def learn_from_pictures(
+    names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench.encoding.drawing import Look, picture
+
+    looks, joint = tmp_path / "looks", tmp_path / "joint"
+    looks.mkdir()
+    command = ["finetune", str(tmp_path / "seen"), "--pictures", "--epochs", "1", "--batch", "16", "--json"]
+    assert run(command) == 2
+    assert "pictures.hosts or pictures.folder" in capsys.readouterr().err
+    rng = np.random.default_rng(1)
+    for number, name in enumerate(names[1:]):
+        (looks / f"{name}.jpg").write_bytes(picture(Look(number % 5, number % 6, number % 4), rng, 48))
+    with monkeypatch.context() as here:
+        here.setenv("RESHELF_PICTURES__FOLDER", str(looks))
+        assert run(command) == 2
+        assert "pictures.model: expected a picture encoder of transformers" in capsys.readouterr().err
+        save_joint("clip", default_tokenizer(), joint)
+        here.setenv("RESHELF_PICTURES__MODEL", str(joint))
+        assert run(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["pictures"], told["pictures_refused"]) == (47, 1), "the first item has no file"
+    assert 0 < told["pairs"] < 300 and told["losses"][0] > 0.0
+    assert run([*command, "--rewrite", "some/model"]) == 2
+    assert "--rewrite is for texts" in capsys.readouterr().err

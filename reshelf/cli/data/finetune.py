@@ -1,4 +1,4 @@
-"""`reshelf finetune`: a text model that knows what a shop's visitors click together."""
+"""`reshelf finetune`: a model of texts or pictures that knows what a shop's visitors click together."""
 
 from __future__ import annotations
 
@@ -24,9 +24,26 @@ from schemas.errors import BadSettings
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The seed of all random numbers."
 )
+@click.option("--pictures", is_flag=True, help="Tune the model of pictures instead of that of texts.")
+@click.option(
+    "--rewrite",
+    multiple=True,
+    metavar="MODEL",
+    help="A model that puts texts in other words, which are learned from as well. Of two the first translates into "
+    "another language and the second back.",
+)
 @click.pass_obj
 def finetune(
-    front: Front, folder: Path, epochs: int, batch: int, rate: float, rank: int, pairs: int, seed: int
+    front: Front,
+    folder: Path,
+    epochs: int,
+    batch: int,
+    rate: float,
+    rank: int,
+    pairs: int,
+    seed: int,
+    pictures: bool,
+    rewrite: tuple[str, ...],
 ) -> None:
     """Tune the text model on what visitors clicked one after the other, and write it to FOLDER.
 
@@ -35,14 +52,18 @@ def finetune(
     and written only if it finds more of their next clicks than before.  Then set
     `encoder.model` to FOLDER, and `reshelf encoder` renews the vectors.  This needs the
     extra `encoders`; a record of it is kept for `reshelf runs`.
+    With --pictures it is the model of pictures, which has to be one of transformers; FOLDER is then for
+    `pictures.model`.
 
     Example: reshelf finetune models/november --epochs 3
     """
     if front.embedded:
         raise BadSettings("--embedded: a broker that just started has no clicks. Use the settings of a running one.")
+    if pictures and rewrite:
+        raise click.UsageError("--rewrite is for texts, and --pictures learns from none. Leave one of them out.")
     from reshelf.evaluation.finetuning import Options, finetuned
 
-    report = finetuned(front.settings, Options(folder, epochs, batch, rate, rank, pairs, seed), _say)
+    report = finetuned(front.settings, Options(folder, epochs, batch, rate, rank, pairs, seed, pictures, rewrite), _say)
     shares = f"{report['before']:.1%} of held-out pairs found before, {max(report['epochs']):.1%} at best after"
     front.answer(report, f"{shares}: " + (f"saved in {report['saved']}" if report["saved"] else "nothing is saved"))
 

@@ -152,10 +152,25 @@ def _require_model(setting: str, generation: Generation, name: str, revision: st
         )
 
 
+def _require_joint_model(generation: Generation, name: str, revision: str) -> None:
+    """Numbers of 8 bits in its text side leave a model in the space of its pictures."""
+    from encoders.model import INT8
+
+    if (name, revision.removesuffix(f"-{INT8}")) != (generation.model, generation.revision):
+        raise BadSettings(
+            f"--look: expected the model of texts to be that of pictures, {generation.name}, got {name}@{revision}. "
+            "Set encoder.model and pictures.model to one model of texts and pictures, such as CLIP or SigLIP, and let "
+            "`reshelf encoder` renew the vectors first."
+        )
+
+
 def _encoded(settings: Settings, question: Question, generation: Generation) -> Vectors:
     """The vector of a text, in whatever language the model knows."""
     encoder = text_encoder(settings.encoder)
-    _require_model("encoder.model", generation, encoder.model.name, encoder.model.revision)
+    if question.look:
+        _require_joint_model(generation, encoder.model.name, encoder.model.revision)
+    else:
+        _require_model("encoder.model", generation, encoder.model.name, encoder.model.revision)
     encoding = encoder.encode([question.text])
     if encoding.failed:
         raise ReshelfError(f"the question cannot be encoded: {encoding.failed[0]}")
