@@ -35,12 +35,6 @@ export function until(at) {
   return new Date(at).toLocaleDateString(locale, soon ? { weekday: "long" } : { day: "numeric", month: "short" });
 }
 
-// The date so many days after the one that clocks of a time zone show at a time; not each of these days has 24 hours.
-export function dateAfter(days, timeZone, at = Date.now()) {
-  const [year, month, date] = new Date(at).toLocaleDateString("sv-SE", { timeZone }).split("-").map(Number);
-  return new Date(Date.UTC(year, month - 1, date + days)).toISOString().slice(0, 10);
-}
-
 export function span(ms) {
   if (ms < 1000) return t("ms", { number: Math.max(0, ms) });
   if (ms < 60_000) return t("seconds", { number: number(ms / 1000, 1) });

@@ -147,23 +147,36 @@ function report(content) {
 
 // `published` is told {version, base, author} once the rules are on the topic; `said` is shown while nothing is.
 export function openPreview(now, draft, published) {
-  const told = element("div", "report", element("p", "loading", t("preview.pricing"))),
+  const told = element("div", "report"),
     author = nameField(),
     reason = element("input"),
     button = element("button", "main", t("publish")),
     said = element("div", "said");
   said.setAttribute("role", "status");
   button.disabled = true;
+  const asOf = element("input"),
+    when = element("div", "tools", field(t("preview.as-of"), asOf, t("preview.as-of-hint")));
+  asOf.type = "date";
   const form = element("form", "publish", [field(t("your-name"), author), field(t("why"), reason), button]);
-  const box = openDialog(t("preview.title"), [told, said, form], "wide");
+  const box = openDialog(t("preview.title"), [when, told, said, form], "wide");
   const body = bodyOf(now.page, draft);
-  send("rules/preview", { ...body, segment: now.segment, unit: now.unit || "visitor-1" })
-    .then((content) => told.replaceChildren(...report(content)))
-    .catch((error) => told.replaceChildren(element("p", "notice bad", t("preview.no-price", { why: error.message }))))
-    .finally(() => {
-      button.disabled = !mayPublish();
-      if (!mayPublish()) button.title = t("preview.may-not");
-    });
+  let round = 0;
+  // The answer to what was asked last is shown, whichever comes last.
+  async function price() {
+    round += 1;
+    const mine = round,
+      asked = { ...body, segment: now.segment, unit: now.unit || "visitor-1", at: asOf.value };
+    told.replaceChildren(element("p", "loading", t("preview.pricing")));
+    const shown = await send("rules/preview", asked).then(report, (error) => [
+      element("p", "notice bad", t("preview.no-price", { why: error.message })),
+    ]);
+    if (mine !== round) return;
+    told.replaceChildren(...shown);
+    button.disabled = !mayPublish();
+    if (!mayPublish()) button.title = t("preview.may-not");
+  }
+  asOf.addEventListener("change", price);
+  price();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;

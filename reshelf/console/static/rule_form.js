@@ -1,6 +1,7 @@
 // Forms for rules that are about one item: where, how much, for whom, from when until when, and what for.
 
-import { choice, dateAfter, element, segmentName } from "./dom.js";
+import { dateAfter } from "./dates.js";
+import { choice, element, segmentName } from "./dom.js";
 import { inTheWay, nameFor } from "./draft.js";
 import { field, openForm } from "./popup.js";
 import { t } from "./words.js";

@@ -1,7 +1,8 @@
 // Rules of a page: edit, check, publish, go back.  Who, when and why is kept with every version.
 
 import { ask, send } from "./answer.js";
-import { choice, dateAfter, day, element, money, panel, percent, quantity, say } from "./dom.js";
+import { dateAfter } from "./dates.js";
+import { choice, day, element, money, panel, percent, quantity, say } from "./dom.js";
 import { discard, draftOf, looked, write } from "./draft.js";
 import { mayPublish, nameField, rememberName } from "./person.js";
 import { openPreview, takeBack } from "./preview.js";

@@ -147,6 +147,10 @@ function cardMenu(now, bench, at, slots) {
   ];
 }
 
+// As wide as a device of a visitor; a card keeps its slot.
+const widths = ["wide", "tablet", "phone"],
+  widthOf = (now) => (widths.includes(now.width) ? now.width : widths[0]);
+
 function head(root, now, bench, parts) {
   const unit = element("input", "unit");
   unit.value = now.unit || "visitor-1";
@@ -177,6 +181,13 @@ function head(root, now, bench, parts) {
     element("div", "tools", [
       choice(t("page"), Object.keys(now.pages), now.page, (page) => now.go({ page })),
       choice(t("segment"), now.pages[now.page] ?? [], now.segment, (segment) => now.go({ segment }), segmentName),
+      choice(
+        t("shop.width"),
+        widths,
+        widthOf(now),
+        (width) => now.go({ width }),
+        (name) => t(`shop.width-${name}`),
+      ),
       place,
       element("div", "field", [label, unit, another]),
     ]),
@@ -209,7 +220,7 @@ export const shop = {
     head(root, now, bench, { told, slots: () => slots });
     const changes = panel(t("shop.changed"), log, t("shop.for-visitor"));
     changes.classList.add("changes");
-    root.append(heading, notes, element("div", "shop", [grid, changes]), bench.bar);
+    root.append(heading, notes, element("div", `shop ${widthOf(now)}`, [grid, changes]), bench.bar);
 
     const pinAt = (from, to) => {
       const card = slots[from],

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from reshelf.rules.segments import SegmentCheck
 from schemas.errors import BadSettings
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
+from schemas.times import moment
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
 
@@ -45,9 +47,12 @@ def drafted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a draft is expected to change, as `reshelf rules preview` says it, with the page as `unit` would see it."""
+    """What a draft is expected to change, as `reshelf rules preview` says it, with the page as `unit` would see it.
+
+    `at` is a date or time of the shop, whose rules are those in force; raises BadSettings for what is none.
+    """
     segment, unit = text_of(body, "segment"), text_of(body, "unit") or "visitor-1"
-    at_ms = time.time_ns() // 1_000_000
+    at_ms = moment_of(text_of(body, "at"), view.settings.shop.zone)
     rules = await asyncio.to_thread(_rules, view, body)
     pair = page_pair(view.catalog, rules, view.settings)
     preview = await asyncio.to_thread(price_pages, view.settings, private(pair), (), at_ms)
@@ -56,6 +61,16 @@ async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
         "moved": {name: list(_moved(view, price.looks_before, price.looks_after)) for name, price in
                   preview.prices.items()},
     }  # fmt: skip
+
+
+def moment_of(text: str, zone: tzinfo) -> int:
+    """The moment, in milliseconds, that a preview is for: now where it names none; raises BadSettings for no date."""
+    if not text:
+        return time.time_ns() // 1_000_000
+    try:
+        return moment(text, zone)
+    except (ValueError, OverflowError) as error:
+        raise BadSettings(f"at: {error}") from None
 
 
 def _rules(view: LiveView, body: Mapping[str, Any]) -> PageRules:
