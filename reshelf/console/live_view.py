@@ -16,6 +16,7 @@ from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.console.page_news import PageNews
 from reshelf.console.rules_history import RulesHistory
+from reshelf.console.segment_history import SegmentHistory
 from reshelf.console.title_search import TitleSearch
 from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
@@ -94,6 +95,7 @@ class LiveView:
         self.catalog = WatchedCatalog(self.layout_history)
         self.dead_letters = RecentDeadLetters(settings.kafka)
         self.rules_history = RulesHistory(settings.kafka)
+        self.segment_history = SegmentHistory(settings.kafka)
         self.titles = TitleSearch()
         self.news = PageNews()
         self.monitor = Monitor(settings, redis, self.layout_history)

@@ -31,6 +31,7 @@ VIEWS = {
     "Why": ".picks [aria-pressed=true]",
     "Rules": ".history summary",
     "Drafts": "textarea",
+    "Segments": ".panel p.soft",
 }
 """The pages in the order of their keys, and what each has once its data is there."""
 COLOURS = """() => {

@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 import { openDialog } from "./popup.js";
 
 const keys = [
-  ["1 to 7", "open the pages"],
+  ["1 to 9", "open the pages"],
   ["Alt and an arrow", "moves the card, or the shelf, that has the focus, and pins it there"],
   ["Tab, Enter", "go on, and open; Escape closes"],
   ["?", "opens this"],
@@ -12,7 +12,7 @@ const keys = [
 const words = [
   ["pin", "The item stands in this slot for everybody whom the rule is for."],
   ["boost, lower", "Its score is multiplied: above 1 it comes up more often, below 1 less, with 0 never."],
-  ["segment", "A group of visitors, as the shop names it."],
+  ["segment", "A group of visitors, as the shop names it, or as Reshelf learned it from what they look at."],
   ["visitors who see it here", "The exact share of visitors outside the holdout whose page has the item in this slot."],
   ["holdout", "Visitors who always get the shop's own order, for comparison."],
   ["gives way", "A rule that cannot hold everywhere beside those that go before it."],

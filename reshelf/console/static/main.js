@@ -10,11 +10,12 @@ import { items } from "./items.js";
 import { become } from "./person.js";
 import { pipeline } from "./pipeline.js";
 import { rules } from "./rules.js";
+import { segments } from "./segments.js";
 import { shop } from "./shop.js";
 import { start } from "./start.js";
 import { why } from "./why.js";
 
-const views = { start, shop, items, experiment, pipeline, why, rules, drafts };
+const views = { start, shop, items, experiment, pipeline, why, rules, drafts, segments };
 const main = document.getElementById("main"),
   tabs = document.getElementById("tabs"),
   status = document.getElementById("status");
