@@ -124,11 +124,14 @@ export class Layouts {
   }
 
   /** The visitor's segment on a page: by what they looked at where it is learned, else what the shop says.
-   * @param {string} page @param {string} own @param {string[]} items @param {string} current */
-  segmentOf(page, own, items, current) {
+   * `context` is what is known of the visit; the model names the one attribute of it that has a part in the choice.
+   * @param {string} page @param {string} own @param {string[]} items @param {string} current
+   * @param {Record<string, string>} context */
+  segmentOf(page, own, items, current, context = {}) {
     if (this.#held.get(JSON.stringify([page, "*"]))?.segments === undefined) return own;
     if (this.#model === undefined) return UNASSIGNED;
-    return chooseSegment(this.#model.model, this.#model.points, items, current);
+    const { model, points } = this.#model;
+    return chooseSegment(model, points, items, current, context[model.attribute ?? ""] ?? "");
   }
 
   /** When a layout expires: by itself or with its life, whichever is later. @param {Layout} layout */

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, Events, follow } from "./kafka.mjs";
 import { Layouts } from "./layouts.mjs";
-import { consents, kept, tastesOf, withItems } from "./tastes.mjs";
+import { consents, contextOf, kept, tastesOf, withItems } from "./tastes.mjs";
 
 const BROKERS = process.env.RESHELF_KAFKA__BOOTSTRAP ?? "127.0.0.1:9092";
 const PREFIX = process.env.RESHELF_KAFKA__PREFIX ?? "reshelf-";
@@ -91,22 +91,20 @@ function timed(slot) {
   return Number.isInteger(time) && time >= 0 && time <= MOST_VISIBLE_MS;
 }
 
-/** An event as the browser tells it, with what the browser is not trusted with; `agreed` says whether segments may be
- * learned from it. @param {any} told @param {string} unit @param {boolean} agreed @returns {import("./kafka.mjs").Outgoing} */
-function observed(told, unit, agreed) {
+/** An event as the browser tells it, with what the browser is not trusted with; `context` says whether segments may be
+ * learned from it, and with what. @param {any} told @param {string} unit @param {Record<string, string>} context @returns {import("./kafka.mjs").Outgoing} */
+function observed(told, unit, context) {
   if (typeof told !== "object" || told === null) throw new Wrong("expected events as objects");
   const { event_id, page, segment, page_view_id, layout_version, variant } = told;
   const origin = { event_id, occurred_at: Date.now(), unit, page, segment, page_view_id, layout_version, variant };
-  /** @type {{context?: Record<string, string>}} */
-  const context = agreed ? {} : { context: { consent: "no" } };
   if (told.kind === "click") {
     const { slot, item, shelf } = told;
-    const event = { ...origin, slot, item, family: familyOf(item), ...context, ...(shelf ? { shelf } : {}) };
+    const event = { ...origin, slot, item, family: familyOf(item), context, ...(shelf ? { shelf } : {}) };
     return { topic: "events-clicks", event };
   }
   if (told.kind === "signal") {
     const { signal: kind, item } = told;
-    const event = { event_id, occurred_at: origin.occurred_at, unit, kind, item, family: familyOf(item), ...context };
+    const event = { event_id, occurred_at: origin.occurred_at, unit, kind, item, family: familyOf(item), context };
     return { topic: "events-signals", event };
   }
   if (told.kind === "impression" && !(Array.isArray(told.slots) && told.slots.every(timed)))
@@ -183,7 +181,8 @@ function unitOf(request) {
  * @param {import("node:http").IncomingMessage} request @param {string} unit @param {string} item @returns {Promise<Answer>} */
 async function showItem(request, unit, item) {
   if (item === "" || item.length > 128) return [404, "text/plain", "expected an item"];
-  const event = { event_id: randomUUID(), occurred_at: Date.now(), unit, kind: "view", item, family: familyOf(item) };
+  const about = { event_id: randomUUID(), occurred_at: Date.now(), unit, kind: "view" };
+  const event = { ...about, item, family: familyOf(item), context: contextOf(request) };
   // The page is worth more than what it tells.
   if (consents(request)) await events.send([{ topic: "events-signals", event }]).catch(console.error);
   const html = `<!doctype html><title>${escaped(item)}</title>`;
@@ -206,7 +205,7 @@ async function answer(request, unit) {
   if (request.method === "POST" && pathname === "/events") {
     const told = await body(request);
     if (!Array.isArray(told)) throw new Wrong("expected a list of events");
-    const outgoing = told.map((one) => observed(one, unit, consents(request)));
+    const outgoing = told.map((one) => observed(one, unit, contextOf(request)));
     await events.send(outgoing);
     const items = lookedAt(outgoing);
     return [204, "text/plain", "", items.length ? kept(request, withItems(tastesOf(request), items)) : undefined];
@@ -220,7 +219,13 @@ async function answer(request, unit) {
   if (pathname.startsWith("/items/")) return showItem(request, unit, decodeURIComponent(pathname.slice(7)));
   const page = decodeURIComponent(pathname.slice(1)) || "home";
   const tastes = tastesOf(request);
-  const segment = layouts.segmentOf(page, searchParams.get("segment") ?? "*", tastes.items, tastes.segment);
+  const segment = layouts.segmentOf(
+    page,
+    searchParams.get("segment") ?? "*",
+    tastes.items,
+    tastes.segment,
+    contextOf(request),
+  );
   return [200, "text/html; charset=utf-8", shown(page, segment, unit), kept(request, { ...tastes, segment })];
 }
 

@@ -5,6 +5,7 @@ const COOKIE = "tastes";
 /** Items that the model looks at, the newest. */
 const WINDOW = 16;
 const MOST_BYTES = 2_000;
+const MOST_LETTERS = 64;
 const MONTH_S = 30 * 86_400;
 
 /** @typedef {{segment: string, items: string[]}} Tastes */
@@ -26,6 +27,22 @@ function decoded(text) {
 /** Whether the visitor agreed to have pages made for them. @param {import("node:http").IncomingMessage} request */
 export function consents(request) {
   return cookieOf(request, "consent") === "yes";
+}
+
+/** What is known of the visit before it begins: for the events and, of one of these, for the segment. The country is what
+ * the shop's own proxy says, and the channel what its landing pages keep in a cookie. Without consent nothing is told but that.
+ * @param {import("node:http").IncomingMessage} request @returns {Record<string, string>} */
+export function contextOf(request) {
+  if (!consents(request)) return { consent: "no" };
+  const device = (request.headers["user-agent"] ?? "").includes("Mobi") ? "phone" : "desktop";
+  const told = {
+    device,
+    country: String(request.headers["x-country"] ?? ""),
+    channel: decoded(cookieOf(request, "channel")),
+  };
+  return Object.fromEntries(
+    Object.entries(told).flatMap(([name, value]) => (value ? [[name, value.slice(0, MOST_LETTERS)]] : [])),
+  );
 }
 
 /** What the cookie says, the newest item last; nothing without consent.

@@ -21,6 +21,7 @@ from schemas.topics import LAYOUT_LIVES, LAYOUTS, SEGMENTS
 from streams.catalog.segments.model_view import SegmentModelView
 
 _layout, _life = decoder(Layout), decoder(LayoutLife)
+NO_CONTEXT: Mapping[str, str] = {}
 
 
 class Outgoing(NamedTuple):
@@ -78,15 +79,20 @@ class Layouts:
         except BadRecord:
             return
 
-    def segment_of(self, page: str, own: str, items: Sequence[str], current: str) -> str:
-        """The visitor's segment on a page: by what they looked at where it is learned, else what the shop says."""
+    def segment_of(
+        self, page: str, own: str, items: Sequence[str], current: str, context: Mapping[str, str] = NO_CONTEXT
+    ) -> str:
+        """The visitor's segment on a page: by what they looked at where it is learned, else what the shop says.
+
+        `context` is what is known of the visit; the model names the one attribute of it that has a part in the choice.
+        """
         layout = self._held.get((page, "*"))
         if layout is None or not layout.segments:
             return own
         if self._model.current is None:
             return UNASSIGNED
         model, points = self._model.current
-        return choose_segment(model, points, items, current)
+        return choose_segment(model, points, items, current, context.get(model.attribute, ""))
 
     def show(self, page: str, segment: str, unit: str, now_ms: int, fallback: dict[str, str]) -> Shown:
         """What a visitor gets; `fallback` as version 0 where no layout is still good."""

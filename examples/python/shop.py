@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from tastes import consents, keep, tastes_of
+from tastes import consents, context_of, keep, tastes_of
 
 from schemas.messages.events import (
     Click,
@@ -112,13 +112,13 @@ class TakenBack(msgspec.Struct):
     lines: list[ReturnLine]
 
 
-def observed(report: Seen | Clicked | Signalled, unit: str, now_ms: int, agreed: bool = False) -> Outgoing:
-    """The event of what a browser reported; `agreed` says whether segments may be learned from it."""
+def observed(report: Seen | Clicked | Signalled, unit: str, now_ms: int, context: dict[str, str]) -> Outgoing:
+    """The event of what a browser reported; `context` says whether segments may be learned from it, and with what."""
     reported = {name: value for name, value in msgspec.structs.asdict(report).items() if value not in ({}, "")}
     about = reported | {"occurred_at": now_ms, "unit": unit}
     if isinstance(report, Seen):
         return Outgoing(IMPRESSIONS, msgspec.convert(about, Impression))
-    about |= {"family": FAMILIES.get(report.item, ""), "context": {} if agreed else {"consent": "no"}}
+    about |= {"family": FAMILIES.get(report.item, ""), "context": context}
     if isinstance(report, Signalled):
         return Outgoing(SIGNALS, msgspec.convert(about | {"kind": report.signal}, Signal))
     return Outgoing(CLICKS, msgspec.convert(about, Click))
@@ -176,7 +176,7 @@ async def show(request: Request) -> Response:
     cookie = request.cookies.get("unit")
     unit = unquote(cookie) if cookie else uuid4().hex
     page, own, tastes = request.path_params["page"], request.query_params.get("segment", "*"), tastes_of(request)
-    segment = layouts.segment_of(page, own, tastes.items, tastes.segment)
+    segment = layouts.segment_of(page, own, tastes.items, tastes.segment, context_of(request))
     answer = HTMLResponse(render(page, segment, unit, _now_ms()), headers={"Cache-Control": "no-store"})
     if cookie is None:
         answer.set_cookie("unit", quote(unit), max_age=YEAR_S, httponly=True, samesite="lax")
@@ -191,7 +191,8 @@ async def show_item(request: Request) -> Response:
     if unit and consents(request):
         about = {"event_id": uuid4().hex, "occurred_at": _now_ms(), "unit": unit, "kind": "view", "item": item}
         try:
-            viewed = msgspec.convert(about | {"family": FAMILIES.get(item, "")}, Signal)
+            known = {"family": FAMILIES.get(item, ""), "context": context_of(request)}
+            viewed = msgspec.convert(about | known, Signal)
         except msgspec.ValidationError as error:
             return PlainTextResponse(str(error), 404)
         with suppress(KafkaException, BufferError):  # the page is worth more than what it tells
@@ -211,7 +212,7 @@ async def take(request: Request) -> Response:
             units.setdefault(order.order_id, unit)
         else:
             reports = msgspec.json.decode(body, type=list[Seen | Clicked | Signalled])
-            outgoing = [observed(report, unit, _now_ms(), consents(request)) for report in reports]
+            outgoing = [observed(report, unit, _now_ms(), context_of(request)) for report in reports]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return PlainTextResponse(str(error), 400)
     answer = await publish(outgoing)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 COOKIE, CONSENT = "tastes", "consent"
 WINDOW = 16
 """Items that the model looks at, the newest."""
-MOST_BYTES = 2_000
+MOST_BYTES, MOST_LETTERS = 2_000, 64
 MONTH_S = 30 * 86_400
 
 
@@ -34,6 +34,20 @@ class Tastes(NamedTuple):
 def consents(request: Request) -> bool:
     """Whether the visitor agreed to have pages made for them."""
     return request.cookies.get(CONSENT) == "yes"
+
+
+def context_of(request: Request) -> dict[str, str]:
+    """What is known of the visit before it begins: for the events and, of one of these, for the segment.
+
+    The country is what the shop's own proxy says, and the channel what its landing pages keep in a cookie.  Without
+    consent nothing is told but that.
+    """
+    if not consents(request):
+        return {CONSENT: "no"}
+    device = "phone" if "Mobi" in request.headers.get("user-agent", "") else "desktop"
+    channel = unquote(request.cookies.get("channel", ""))
+    told = {"device": device, "country": request.headers.get("x-country", ""), "channel": channel}
+    return {name: value[:MOST_LETTERS] for name, value in told.items() if value}
 
 
 def tastes_of(request: Request) -> Tastes:

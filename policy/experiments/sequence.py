@@ -7,6 +7,7 @@ intervals that holds at all moments together.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,16 @@ class Uplift(NamedTuple):
     low: float
     high: float
     reduced: float = 0.0
+
+    @property
+    def reverse(self) -> Uplift:
+        """The gain of the holdout's side over the other, with the same interval seen from there."""
+        gain, low, high = (_reverse(gain) for gain in (self.uplift, self.high, self.low))
+        return Uplift(self.holdout, self.learned, gain, low, high, self.reduced)
+
+
+def _reverse(gain: float) -> float:
+    return math.inf if gain <= -1.0 else 1.0 / (1.0 + gain) - 1.0
 
 
 class Sides(NamedTuple):

@@ -18,6 +18,7 @@ from reshelf.console.followed.topic_tail import TopicTail
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.console.page_news import PageNews
+from reshelf.console.segment_history import SegmentHistory
 from reshelf.console.title_search import TitleSearch
 from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
@@ -101,6 +102,7 @@ class LiveView:
             TopicTail(settings.kafka, PAGE_RULES_HISTORY, self.rules_history.take),
             TopicTail(settings.kafka, PAGE_DRAFTS, self.drafts.take),
         )
+        self.segment_history = SegmentHistory(settings.kafka)
         self.titles = TitleSearch()
         self.news = PageNews()
         self.monitor = Monitor(settings, redis, self.layout_history)

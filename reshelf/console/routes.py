@@ -25,6 +25,7 @@ ROLES: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/rules"): Role.LOOK,
     ("GET", "/api/items"): Role.LOOK,
     ("GET", "/api/start"): Role.LOOK,
+    ("GET", "/api/segments"): Role.LOOK,
     ("POST", "/api/rules/check"): Role.LOOK,
     ("POST", "/api/rules/draft"): Role.LOOK,
     ("POST", "/api/rules/preview"): Role.LOOK,

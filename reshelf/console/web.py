@@ -33,6 +33,7 @@ from reshelf.console.views.planning.rule_earnings import RuleEarnings, rules_rep
 from reshelf.console.views.planning.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.console.views.planning.timeline import calendar, item_timeline
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
+from reshelf.console.views.segments import segments
 from reshelf.console.views.shop import card, shop
 from reshelf.console.views.start import start
 from reshelf.people.file import pass_of, read_people, require_names
@@ -96,6 +97,7 @@ class Console:
             "drafts": self._drafts,
             "timeline": self._timeline,
             "calendar": self._calendar,
+            "segments": self._segments,
         }
 
     def _written(self, write: AsyncWrite) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -179,6 +181,9 @@ class Console:
 
     async def _calendar(self, request: web.Request) -> dict[str, Any]:
         return calendar(self._view, _now_ms())
+
+    async def _segments(self, request: web.Request) -> dict[str, Any]:
+        return await segments(self._view)
 
     async def _items(self, request: web.Request) -> dict[str, Any]:
         texts, query = self._view.catalog.texts, request.query.get("q", "")[:LONGEST]

@@ -11,6 +11,7 @@
 - `segments`: whether learned segments are learned, and whether visitors are put into them
 - `server`: what Redis or Valkey says of itself
 - `topics`: whether topics are there and as they should be
+- `variety`: whether learned segments show their visitors as many categories as the whole page does
 - `work`: whether workers run and keep up, and whether layouts live
 """
 
@@ -31,6 +32,7 @@ from reshelf.doctor.refusals import access_findings, encoder_finding, folder_fin
 from reshelf.doctor.segments import look_at_segments
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import history_findings, look_at_topics, retention_findings, window_findings
+from reshelf.doctor.variety import look_at_variety
 from reshelf.doctor.work import look_at_work
 from reshelf.namespaces.open_state import namespace_settings
 from reshelf.settings import Settings
@@ -65,6 +67,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "namespace": look_at_state,
         "workers": look_at_work,
         "segments": look_at_segments,
+        "variety": look_at_variety,
         "keys": look_at_keys,
         "names": look_at_names,
     }

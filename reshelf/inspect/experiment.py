@@ -120,11 +120,16 @@ async def trials_of(settings: Settings, rules: PageRules, level: float) -> Trial
     """How each branch of a page does against the page's own policy."""
     async with open_state(settings) as state:
         bins = await state.reader.read_bins(rules.page)
-    during, before = periods(bins, state.settings.experiment, state.settings.fold.bucket_ms)
+    return Trials(trials_by_branch(rules, bins, state.settings, level), state.settings)
+
+
+def trials_by_branch(rules: PageRules, bins: BucketBins, settings: Settings, level: float) -> dict[str, Trial]:
+    """How each branch of a page does by what was counted; `settings` are those that the state was made with."""
+    during, before = periods(bins, settings.experiment, settings.fold.bucket_ms)
     shares = shares_of(rules)
     earlier = before.learned if before else None
     results = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
-    return Trials(dict(zip([name for name in shares if name != MAIN], results, strict=True)), state.settings)
+    return dict(zip([name for name in shares if name != MAIN], results, strict=True))
 
 
 async def counted(settings: Settings, page: str, goal: str) -> Counted:
@@ -180,7 +185,7 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
 
 def health_as_json(health: Health) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
-    return {**_plain(health.uplifts, health.sample_ratio), "guard_rail": health.guard_rail}
+    return {**uplifts_as_json(health.uplifts, health.sample_ratio), "guard_rail": health.guard_rail}
 
 
 def sides_as_json(views: TopicSample | None, page: str) -> dict[str, int] | None:
@@ -193,10 +198,11 @@ def sides_as_json(views: TopicSample | None, page: str) -> dict[str, int] | None
 
 def trial_as_json(trial: Trial) -> dict[str, Any]:
     """A policy on trial as JSON has it: what is unknown is null."""
-    return {"views": trial.views, **_plain(trial.uplifts, trial.sample_ratio)}
+    return {"views": trial.views, **uplifts_as_json(trial.uplifts, trial.sample_ratio)}
 
 
-def _plain(uplifts: Mapping[str, Uplift], split: SampleRatio) -> dict[str, Any]:
+def uplifts_as_json(uplifts: Mapping[str, Uplift], split: SampleRatio) -> dict[str, Any]:
+    """Uplifts, and how units came to both sides, as JSON has them: what is unknown is null."""
     return {
         "uplift": {
             name: {key: value if math.isfinite(value) else None for key, value in uplift._asdict().items()}

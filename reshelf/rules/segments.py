@@ -55,5 +55,6 @@ class SegmentCheck:
                 path,
                 f"no visitor of a page with learned segments is in {name!r}: {len(own)} own x {self._each} learned "
                 f"segments would be {len(own) * self._each} of this page, each with a part of its visitors. Leave out "
-                "`segments` of the rule, or of the page",
+                "`segments` of the rule, name learned ones there (`reshelf segments show`), or leave out `segments` "
+                "of the page",
             )

@@ -69,7 +69,8 @@ ARRANGED = msgspec.structs.replace(
 LINE = {"item": "tent", "quantity": 2, "amount": 4_990}
 
 
-TASTES = SegmentModel(version=1, generation=1, published_at=1, names=["t01", "t02"], starts=[0, 0], parts=0, margin=1)
+DEVICES = {"phone": [0, 20], "other": [0, 0]}
+TASTES = SegmentModel(1, 1, 1, ["t01", "t02"], [0, 0], parts=0, margin=1, attribute="device", values=DEVICES)
 POINTS = {"tent": [5, 0], "größe: a;b": [0, 40]}
 
 
@@ -181,6 +182,10 @@ def test_a_visitor_who_consents_is_in_the_segment_of_what_they_looked_at_and_nob
         for each in (silent, visitor):
             each.get(f"{tier.address}/items/tent", timeout=120)
         assert (segment(silent), segment(visitor)) == ("t00", "t01")
+        visitor.headers["User-Agent"] = "a browser, Mobile"
+        assert segment(visitor) == "t02", "who comes on a phone"
+        visitor.headers["User-Agent"] = "a browser"
+        assert segment(visitor) == "t01"
         clicked = event("click", event_id="c-7", slot="home-1", item="größe: a;b")
         assert visitor.post(f"{tier.address}/events", json=[clicked], timeout=120).status_code == 204
         assert segment(visitor) == "t02"
@@ -192,6 +197,7 @@ def test_a_visitor_who_consents_is_in_the_segment_of_what_they_looked_at_and_nob
         assert segment(visitor) == "t00" and "tastes" not in visitor.cookies
     views = [decoder(Signal)(message.value() or b"") for message in tier.records(SIGNALS)]
     assert {(view.unit, view.kind) for view in views} == {(unit, "view")} and len(views) == 41
+    assert all(view.context == {"device": "desktop"} for view in views)
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

@@ -67,3 +67,14 @@ def test_what_units_did_before_the_trial_narrows_the_interval() -> None:
     widths = [one.uplifts["clicks"].high - one.uplifts["clicks"].low for one in (plain, adjusted)]
     assert widths[1] < 0.8 * widths[0]
     assert adjusted.uplifts["clicks"].low < 0.2 < adjusted.uplifts["clicks"].high
+
+
+def test_the_gain_of_the_other_side_is_that_of_the_sides_exchanged() -> None:
+    _, better = trials(counts(1, (1.0, 1.0, 1.3)), SALT, SHARES)
+    gain, reverse = better.uplifts["clicks"], better.uplifts["clicks"].reverse
+    assert (reverse.learned, reverse.holdout) == (gain.holdout, gain.learned)
+    assert reverse.uplift == pytest.approx(gain.holdout / gain.learned - 1.0)
+    assert reverse.low < reverse.uplift < reverse.high < 0.0
+    assert reverse.reverse == pytest.approx(gain)
+    (few,) = trials(counts(1, (1.0, 1.0, 1.3)), SALT, (0.95, 0.05))
+    assert few.uplifts["clicks"].reverse[3:5] == (-1.0, np.inf)

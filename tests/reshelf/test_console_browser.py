@@ -36,6 +36,7 @@ VIEWS = {
     "Rules": ".history summary",
     "Drafts": "textarea",
     "Calendar": ".panel .soft",
+    "Segments": ".panel p.soft",
 }
 """The pages in the order of their keys, and what each has once its data is there."""
 COLOURS = """() => {
@@ -175,7 +176,7 @@ def pin_on_the_page(browser: Any) -> None:
 
 def opened(browser: Any, title: str) -> None:
     """Open a page by its key and wait for its data."""
-    browser.keyboard.press(str(1 + list(VIEWS).index(title)))
+    browser.keyboard.press(str((1 + list(VIEWS).index(title)) % 10))
     until(browser, f"document.title === '{title} · Reshelf'")
     browser.locator(f"main {VIEWS[title]}").first.wait_for(timeout=60_000)
 

@@ -47,6 +47,24 @@ SHOP["slots"][1]["marks"] = [
 RULES: dict[str, Any] = {"text": "page: home\n", "version": 1, "rules": [], "history": []}
 
 
+SEGMENTS: dict[str, Any] = {
+    "heading": "2 segments of generation 1", "versions": [
+        {"version": 7, "published_at": 1, "generation": 1, "names": ["t01", "t02"], "units": 1_234, "moved": 0.02,
+         "likelier": 0.08, "attribute": "device"},
+    ],
+    "segments": [
+        {"name": "t01", "units": 900, "share": 0.75, "words": ["garden"], "items": [CARD | {"item": "i1"}]},
+        {"name": "t02", "units": 300, "share": 0.25, "words": [], "items": []},
+    ],
+    "pages": [
+        {"page": "cart", "gains": []},
+        {"page": "home", "gains": [
+            {"branch": "one", "uplift": EXPERIMENT["uplift"], "sample_ratio": SPLIT | {"alarm": False}},
+        ]},
+    ],
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A browser for all tests of this module: it takes longer to start than to open a page."""
@@ -167,6 +185,21 @@ def test_a_server_that_fails_is_told_in_words(tab: Any) -> None:
     opened(tab, "#rules?page=home", {"rules": RULES, "rules/check": "500 Internal Server Error"})
     tab.get_by_role("button", name="Check").click()
     tab.get_by_text("The console failed with status 500; its log says why.").wait_for()
+
+
+def test_segments_say_what_they_are_and_whether_they_pay(tab: Any) -> None:
+    opened(tab, "#segments", {"segments": SEGMENTS})
+    tab.get_by_text("they pay").wait_for()
+    assert tab.get_by_text("too few outcomes yet").count() == 2
+    assert tab.locator(".meter i").evaluate_all("bars => bars.map(bar => bar.style.width)") == ["75%", "25%"]
+    first = tab.locator(".news li").first.inner_text()
+    assert "t01 garden" in first and "Iron pot" in first
+    assert tab.get_by_text("What segments gain on cart cannot be told").count() == 1
+    assert tab.get_by_text("t01 t02 (generation 1, with device)").count() == 1
+    off = [page | {"gains": [gain | {"sample_ratio": SPLIT} for gain in page["gains"]]} for page in SEGMENTS["pages"]]
+    opened(tab, "#segments?again=1", {"segments": SEGMENTS | {"pages": off}})
+    tab.get_by_text("not to be trusted").first.wait_for()
+    assert tab.get_by_text("they pay").count() == 0
 
 
 def test_cards_say_who_sees_them_and_which_rules_bear_on_them(tab: Any) -> None:

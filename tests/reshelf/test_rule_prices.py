@@ -63,6 +63,21 @@ def test_a_rule_by_itself_is_the_page_with_it_against_the_page_without_it() -> N
     assert priced(page(), page(PIN), circumstances(state=none)).change.revenue is None, "nothing is known of orders"
 
 
+def test_learned_segments_are_priced_with_the_baseline_and_the_trial_of_the_whole_page() -> None:
+    """A rule for one of them bears on its own slates alone, as in the layouts that it would give."""
+    trial = [Branch("one", 0.5, PolicyChoice(variants=4), segment="*")]
+    pin = msgspec.structs.replace(PIN, segments=["t01"])
+    before, after = (page(*rules, segments="learned", branches=trial) for rules in ((), (pin,)))
+    whole = KeyState((table(0, Traffic.LEARNED, ITEMS, ("top", "left"), 4),), {})
+    those = circumstances(segment="t01", whole=whole)
+    layout = priced(before, after, those).layouts[1]
+    for_all = priced(before, after, those._replace(segment="*", state=whole)).layouts[1]
+    assert {slate["top"] for slate in layout.slates[:4]} == {"i0"}
+    assert (layout.baseline, layout.slates[4:]) == (for_all.baseline, for_all.slates[4:])
+    alone = priced(before, after, those._replace(whole=None)).layouts[1]
+    assert {slate["top"] for slate in (alone.baseline, *alone.slates)} == {"i0"} != {layout.baseline["top"]}
+
+
 def test_a_bid_costs_clicks_and_brings_money_and_names_whom_it_displaced() -> None:
     bid = Bid(name="nordfell", match=Match(items=["i0"]), amount=9.0, worth=1.0, floor=0.0, sponsor="Nordfell")
     price = priced(page(), page(bid), circumstances())

@@ -6,18 +6,24 @@ import json
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from policy.segments.rule import UNASSIGNED
 from reshelf.doctor.segments import model_finding, view_findings
+from reshelf.doctor.variety import seen_categories, variety_findings
 from reshelf.rules.file import check, read, written
 from reshelf.rules.segments import SegmentCheck
 from reshelf.settings import Settings
+from schemas.messages.layouts import Layout, LayoutBranch
 from schemas.messages.pages import PageRules
 from schemas.messages.segments import SegmentModel
 from streams.layouts.branches import has_whole_branches
 from streams.page_settings import SegmentSettings
 from streams.settings import FoldSettings
 
+LAYOUT = Layout(
+    "home", "*", 1, 1, 2, 0, "default", "thompson", "", 1, 0, [], {}, 0.1, "h", baseline={}, slates=[], propensities={}
+)  # fmt: skip
 PAGE = """page: home
 slots: [home-1, home-2]
 segments: learned
@@ -88,3 +94,23 @@ def test_the_doctor_says_into_which_segments_visitors_are_put(views: dict[str, i
     found = list(view_findings(pages, MODEL, counted))
     assert [finding.state for finding in found] == states
     assert all(finding.remedy for finding in found), json.dumps(states)
+
+
+@pytest.mark.parametrize(("categories", "states"), [(4, ["ok"]), (1, ["note"])])
+def test_a_segment_that_shows_few_categories_is_told_of(categories: int, states: list[str]) -> None:
+    slots = [f"s{at}" for at in range(4)]
+
+    def layout(segment: str, kinds: int) -> Layout:
+        slate = {slot: f"i{at % kinds}" for at, slot in enumerate(slots)}
+        trial = dict.fromkeys(slots, "i0")
+        branches = [LayoutBranch("main", "thompson", 0.5, 1), LayoutBranch("one", "thompson", 0.5, 1)]
+        return replace(LAYOUT, segment=segment, slates=[slate, trial], branches=branches)
+
+    kinds = {"*": 4, "t00": 1, "t01": categories}
+    layouts = {("home", segment): layout(segment, count) for segment, count in kinds.items()}
+    of_items = {f"i{at}": f"c{at}" for at in range(4)}
+    assert seen_categories(layouts["home", "*"], of_items) == 4.0
+    findings = list(variety_findings(layouts, of_items))
+    assert [finding.state for finding in findings] == states
+    assert all(finding.remedy for finding in findings if finding.state == "note")
+    assert not list(variety_findings({("home", "*"): layout("*", 2), ("home", "t01"): layout("t01", 1)}, of_items))

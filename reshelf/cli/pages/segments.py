@@ -14,11 +14,6 @@ from schemas.errors import BadSettings, ReshelfError
 if TYPE_CHECKING:
     from policy.segments.fitting import Published
 
-NONE_YET = (
-    "No segments are published. Set segments.learned for the fitter, which needs the views or clicks of "
-    "segments.min_units visitors."
-)
-
 
 @click.group()
 def segments() -> None:
@@ -46,7 +41,7 @@ def show(front: Front) -> None:
     if model.names:
         tables.show(of_model.segments_table(model))
     else:
-        click.echo("Tastes foretell nothing for certain: all visitors are in t00.")
+        click.echo(of_model.NO_TASTES)
 
 
 @segments.command()
@@ -57,7 +52,7 @@ def history(front: Front, last: int) -> None:
 
     Example: reshelf segments history --last 5
     """
-    from reshelf.inspect.segments.model import history_table
+    from reshelf.inspect.segments.model import NONE_YET, history_table
     from reshelf.terminal import tables
     from streams.fitter.segments import published
 
@@ -129,6 +124,7 @@ def evaluate(front: Front) -> None:
 
 
 def _newest(front: Front) -> Published:
+    from reshelf.inspect.segments.model import NONE_YET
     from streams.fitter.segments import published
 
     _check(front)

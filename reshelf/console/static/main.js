@@ -11,12 +11,13 @@ import { items } from "./items.js";
 import { become } from "./person.js";
 import { pipeline } from "./pipeline.js";
 import { rules } from "./rules.js";
+import { segments } from "./segments.js";
 import { shop } from "./shop.js";
 import { start } from "./start.js";
 import { why } from "./why.js";
 import { language, languages, speak, speakPage, t } from "./words.js";
 
-const views = { start, shop, items, experiment, pipeline, why, rules, drafts, calendar };
+const views = { start, shop, items, experiment, pipeline, why, rules, drafts, calendar, segments };
 const main = document.getElementById("main"),
   tabs = document.getElementById("tabs"),
   status = document.getElementById("status");
@@ -163,7 +164,7 @@ addEventListener("keydown", (event) => {
   const busy =
     event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog, .menu");
   if (!busy && event.key === "?") openHelp();
-  const tab = busy ? null : tabs.children[Number(event.key) - 1];
-  if (tab) tab.click();
+  // The tenth page has the key 0.
+  if (!busy && /^\d$/.test(event.key)) tabs.children[(Number(event.key) + 9) % 10]?.click();
 });
 learnPages();

@@ -13,6 +13,7 @@
 - `planning`: what is planned and what came of it, as JSON
 - `rules`: Merchandisers' rules: shown, checked, published, taken back.  The only thing that the
   console writes
+- `segments`: learned segments: how large they are, what sets them apart, who moved, and what they gain
 - `shop`: a page as a visitor sees it now, and what changed for this visitor
 - `start`: what matters on all pages: what they earn, what rose and fell, what cannot hold, what is
   stale

@@ -108,7 +108,7 @@ def price_pages(settings: Settings, pair: PagePair, segments: Sequence[str], at_
         name: counted.impressions[name] / total if total else 1.0 / len(counted.states) for name in counted.states
     }
     those = [
-        Circumstances(name, state, settings.layouts, at_ms, counted.slot_clicks, pair.fell_back)
+        Circumstances(name, state, settings.layouts, at_ms, counted.slot_clicks, pair.fell_back, counted.whole)
         for name, state in counted.states.items()
     ]
     prices = {each.segment: priced(pair.before, pair.after, each) for each in those}
@@ -136,10 +136,11 @@ def _with_rules(settings: Settings, rules: PageRules) -> Page:
 class _Counted(NamedTuple):
     """Counts of the segments to price, impressions of these and of those left out, and the page's clicks by slot.
 
-    `views` are the page views of a day.
+    `views` are the page views of a day, `whole` are the counts of the whole page.
     """
 
     states: Mapping[str, KeyState]
+    whole: KeyState
     impressions: Mapping[str, float]
     slot_clicks: Mapping[str, float]
     views: float | None
@@ -157,12 +158,16 @@ async def _read(settings: Settings, page: str, segments: Sequence[str]) -> _Coun
         own = {name: _impressions(of) for name, of in counts.items()}
         most = sorted(segments or own, key=lambda name: -own[name])[:MOST_SEGMENTS]
         # A layout for all is made from the counts of all segments.
-        states = {
-            name: await state.reader.read_segment(page, name) if name == WHOLE_PAGE else counts[name] for name in most
-        }
+        whole = await state.reader.read_segment(page, WHOLE_PAGE)
+        states = {name: whole if name == WHOLE_PAGE else counts[name] for name in most}
         impressions = {name: own[name] for name in segments or own}
         return _Counted(
-            states, impressions, _slot_clicks(counts.values()), await _views(state, page), state.settings.fold.currency
+            states,
+            whole,
+            impressions,
+            _slot_clicks(counts.values()),
+            await _views(state, page),
+            state.settings.fold.currency,
         )
 
 

@@ -27,9 +27,10 @@ from schemas.rules import Bid, Rule
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE
-from streams.fold.deltas import Traffic
+from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.compose import compose
 from streams.layouts.guard_rail import guarded
+from streams.layouts.segments.borrowing import borrows
 from streams.layouts.segments.serving import page_epoch
 from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
@@ -45,7 +46,7 @@ class Circumstances(NamedTuple):
     """For whom and when layouts are made.
 
     `slot_clicks` are those of the whole page by slot.  `fell_back` says why the page shows its baseline to all,
-    where it does.
+    where it does.  `whole` is counted of the whole page, where the segment's layout takes something from that of `*`.
     """
 
     segment: str
@@ -54,6 +55,7 @@ class Circumstances(NamedTuple):
     at_ms: int
     slot_clicks: Mapping[str, float] = {}
     fell_back: str = ""
+    whole: KeyState | None = None
 
 
 class Sponsorship(NamedTuple):
@@ -130,7 +132,7 @@ class _Slates:
 
     def __init__(self, page: Page, those: Circumstances) -> None:
         self._those, self._page = those, page
-        self._counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
+        self._counts, self._whole_counts = (WeightedCounts(page.candidates, tuple(page.rules.slots)) for _ in range(2))
         shelves = page.segment_shelves(those.segment)
         knowledge = _knowledge(page, those, self._counts, shelves)
         self._row_of = page.rules.row_of
@@ -141,12 +143,21 @@ class _Slates:
 
     def layouts(self, page: Page) -> Sequence[Layout]:
         """Those of the epoch and the next ones."""
-        segment, state, settings, at_ms, _, fell_back = self._those
-        first = page_epoch(page.rules, segment, at_ms, settings.epoch_ms).number
-        return [
-            guarded(compose(segment, state, page, settings, epoch, self._counts, at_ms), 0, fell_back)
-            for epoch in range(first, first + EPOCHS)
-        ]
+        those, settings = self._those, self._those.settings
+        first = page_epoch(page.rules, those.segment, those.at_ms, settings.epoch_ms).number
+        about = those.segment, those.state, page, settings
+        composed = (
+            compose(*about, first + at, self._counts, those.at_ms, whole=self._whole(page, at)) for at in range(EPOCHS)
+        )
+        return [guarded(layout, 0, those.fell_back) for layout in composed]
+
+    def _whole(self, page: Page, at: int) -> Layout | None:
+        """The layout of `*` under these rules in the `at`-th epoch from now, where the segment's borrows from it."""
+        those, settings = self._those, self._those.settings
+        if those.whole is None or not borrows(page.rules, those.segment):
+            return None
+        epoch = page_epoch(page.rules, WHOLE_PAGE, those.at_ms, settings.epoch_ms).number + at
+        return compose(WHOLE_PAGE, those.whole, page, settings, epoch, self._whole_counts, those.at_ms)
 
     def places(self, layouts: Sequence[Layout]) -> Places:
         """How often items stand in slots in a page view of layouts that are equally likely, the holdout's too."""

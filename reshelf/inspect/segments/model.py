@@ -16,6 +16,12 @@ from reshelf.terminal.tables import table
 from schemas.messages.segments import SegmentModel
 from schemas.times import in_words
 
+NONE_YET = (
+    "No segments are published. Set segments.learned for the fitter, which needs the views or clicks of "
+    "segments.min_units visitors."
+)
+NO_TASTES = "Tastes foretell nothing for certain: all visitors are in t00."
+
 
 class Reason(NamedTuple):
     """What adds points to the sum of each segment: an item, the start, or the attribute; None: it adds nothing."""
@@ -55,6 +61,42 @@ def explanation_table(model: SegmentModel, explanation: Explanation) -> Table:
     return table(["", *model.names], rows)
 
 
+class SegmentRow(NamedTuple):
+    """A segment as people read it: visitors of the sample, their share, its words, and items that set it apart."""
+
+    name: str
+    units: int
+    share: float
+    words: list[str]
+    items: list[str]
+
+
+class VersionRow(NamedTuple):
+    """A version as people read it: the share of visitors who moved, and how much likelier it makes items held out."""
+
+    version: int
+    published_at: int
+    generation: int
+    names: list[str]
+    units: int
+    moved: float
+    likelier: float
+    attribute: str
+
+
+def segment_rows(model: SegmentModel) -> list[SegmentRow]:
+    """The segments of a model, in its order."""
+    named = zip(model.names, model.segments, strict=False)
+    return [SegmentRow(name, about.units, about.share, about.words, about.items) for name, about in named]
+
+
+def version_row(model: SegmentModel) -> VersionRow:
+    """What there is to say of a version beside others."""
+    likelier, attribute = math.expm1(model.gain), model.attribute
+    about = model.version, model.published_at, model.generation, model.names, model.units, model.moved
+    return VersionRow(*about, likelier, attribute)
+
+
 def heading(model: SegmentModel, zone: tzinfo) -> str:
     """What there is to say of a model as a whole."""
     attribute = f", with {model.attribute}" if model.attribute else ""
@@ -68,8 +110,8 @@ def heading(model: SegmentModel, zone: tzinfo) -> str:
 def segments_table(model: SegmentModel) -> Table:
     """A row for each segment: its size, its words, and the items that set it apart."""
     rows = [
-        [name, f"{about.units:,}", f"{about.share:.1%}", ", ".join(about.words), ", ".join(about.items)]
-        for name, about in zip(model.names, model.segments, strict=False)
+        [row.name, f"{row.units:,}", f"{row.share:.1%}", ", ".join(row.words), ", ".join(row.items)]
+        for row in segment_rows(model)
     ]
     return table(["segment", "visitors", "share", "words", "set apart by"], rows, spare=2)
 
@@ -78,16 +120,16 @@ def history_table(models: Sequence[SegmentModel], zone: tzinfo) -> Table:
     """A row for each version, the newest last."""
     rows = [
         [
-            str(model.version),
-            in_words(model.published_at, zone),
-            str(model.generation),
-            " ".join(model.names) or "none",
-            f"{model.units:,}",
-            f"{model.moved:.1%}",
-            gain(math.expm1(model.gain)),
-            model.attribute,
+            str(row.version),
+            in_words(row.published_at, zone),
+            str(row.generation),
+            " ".join(row.names) or "none",
+            f"{row.units:,}",
+            f"{row.moved:.1%}",
+            gain(row.likelier),
+            row.attribute,
         ]
-        for model in models
+        for row in map(version_row, models)
     ]
     head = ["version", "published", "generation", "segments", "visitors", "moved", "gain", "attribute"]
     return table(head, rows)
