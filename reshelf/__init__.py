@@ -20,6 +20,7 @@ Everything that a person starts is here; what it does is in `streams` and `polic
 - `mcp_server`: the operations of the console for programs that speak the Model Context Protocol, with
   the console's roles
 - `namespaces`: namespaces of the state side by side: replayed, compared, exported, swapped
+- `numbers`: numbers as people read them in the console, the report and the terminal: one look for all
 - `people`: who may do what with rules: people, their tokens and their roles
 - `processes`: what this package starts: children, embedded servers, and the roles of a worker
 - `rules`: Merchandisers' rules: from a file to the topic, with a history of who changed what, when

@@ -58,8 +58,9 @@ def gain(value: float | None, digits: int = 1) -> str:
 
 def between(low: float | None, high: float | None, form: Callable[[float | None], str] = gain) -> str:
     """The bounds of an interval; a dash where one is not known."""
-    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-    return f"{form(low)} to {form(high)}" if known else UNKNOWN
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return UNKNOWN
+    return f"{form(low)} to {form(high)}"
 
 
 def money(minor: float | None, currency: str) -> str:

@@ -10,8 +10,6 @@
 - `lag`: how far the state has come with each partition of the log
 - `layout_store`: the newest layout of each page and segment, compressed, and decoded when it is asked for
 - `layouts_topic`: layouts as the topic holds them, for people and scripts
-- `money`: outcomes per page view as people read them; messages, state and JSON have money in minor
-  units
 - `posterior_summary`: what is believed of a page's arms for a segment, as people want to see it:
   prior, posterior, data
 - `prices`: what rules cost or earn, before they are published
