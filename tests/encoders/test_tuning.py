@@ -49,7 +49,7 @@ def pairs_of(contents: dict[str, bytes]) -> list[tuple[str, str]]:
     return [(one, other) for one, other in pairs if one[0] == other[0] and (int(one[2]) + int(other[2])) % 2]
 
 
-@pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2"])
+@pytest.mark.parametrize("kind", ["clip", "dinov2"])
 def test_pictures_that_belong_together_come_near_and_the_words_stay(
     kind: str, contents: dict[str, bytes], model: TextModel, tmp_path: Path
 ) -> None:
@@ -60,9 +60,9 @@ def test_pictures_that_belong_together_come_near_and_the_words_stay(
     else:
         save_joint(kind, model.tokenizer, origin)
     student = PictureStudent(load_pictures(str(origin), "cpu", "float32"), contents)
-    pairs = pairs_of(contents)
-    report = tune(student, pairs[::2], pairs[1::2], sorted(contents), LESSON, lambda _: None)
-    assert report.losses[-1] < report.losses[0]
+    pairs = pairs_of(contents)[::2]
+    report = tune(student, pairs, pairs, sorted(contents), LESSON, lambda _: None)
+    assert report.losses[-1] < report.losses[0] and report.kept_epoch
     student.save(origin, folder)
     saved = load_pictures(str(folder), "cpu", "float32")
     assert saved.revision != student.model.revision
