@@ -14,7 +14,6 @@ step, and nothing from elsewhere.
   cannot hold
 - `routes`: the role that each address of the console needs
 - `rules_history`: all versions of all pages' rules, read once and then as they come
-- `segment_history`: the last versions of learned segments, read once for each version that is in force
 - `static_files`: the files of the console's pages, served as they are
 - `title_search`: items of the catalog by words of their titles, as fast as somebody types
 - `uplift_lines`: the uplifts of a page over the last hour, small in memory
