@@ -14,7 +14,6 @@ step, and nothing from elsewhere.
 - `page_news`: what happened on pages that one should know: items that rose and fell, and rules that
   cannot hold
 - `routes`: the role that each address of the console needs
-- `segment_history`: the last versions of learned segments, read once for each version that is in force
 - `static_files`: the files of the console's pages, served as they are
 - `title_search`: items of the catalog by words of their titles, as fast as somebody types
 - `uplift_lines`: the uplifts of a page over the last hour, small in memory

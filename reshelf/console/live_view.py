@@ -18,8 +18,8 @@ from reshelf.console.followed.topic_tail import TopicTail
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.console.page_news import PageNews
-from reshelf.console.segment_history import SegmentHistory
 from reshelf.console.title_search import TitleSearch
+from reshelf.inspect.segments.history import SegmentHistory
 from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
 from schemas.codec import decode_key
