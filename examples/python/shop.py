@@ -191,8 +191,8 @@ async def show_item(request: Request) -> Response:
     if unit and consents(request):
         about = {"event_id": uuid4().hex, "occurred_at": _now_ms(), "unit": unit, "kind": "view", "item": item}
         try:
-            rest = {"family": FAMILIES.get(item, ""), "context": context_of(request)}
-            viewed = msgspec.convert(about | rest, Signal)
+            more = {"family": FAMILIES.get(item, ""), "context": context_of(request)}
+            viewed = msgspec.convert(about | more, Signal)
         except msgspec.ValidationError as error:
             return PlainTextResponse(str(error), 404)
         with suppress(KafkaException, BufferError):  # the page is worth more than what it tells

@@ -46,8 +46,8 @@ def context_of(request: Request) -> dict[str, str]:
         return {CONSENT: "no"}
     device = "phone" if "Mobi" in request.headers.get("user-agent", "") else "desktop"
     channel = unquote(request.cookies.get("channel", ""))
-    circumstances = {"device": device, "country": request.headers.get("x-country", ""), "channel": channel}
-    return {name: value[:MOST_LETTERS] for name, value in circumstances.items() if value}
+    visit = {"device": device, "country": request.headers.get("x-country", ""), "channel": channel}
+    return {name: value[:MOST_LETTERS] for name, value in visit.items() if value}
 
 
 def tastes_of(request: Request) -> Tastes:
