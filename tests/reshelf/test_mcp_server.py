@@ -125,14 +125,14 @@ def test_what_is_published_has_its_price_and_the_name_of_the_token(writes: list[
     assert back
     first, second = writes
     assert (first["author"], first["version"]) == ("Mira", 3)
-    assert first["reason"] == "shoe week [expected a day: clicks -12 (-20 to -4)]"
+    assert first["reason"] == "shoe week [expected a day: clicks −12.0 (−20.0 to −4.00)]"
     assert "name: w" in first["text"]
     assert second == {"page": "home", "version": 1, "base": 4, "author": "Mira", "reason": "over"}
 
 
 def test_without_days_a_price_is_that_of_a_thousand_page_views() -> None:
     assert price_in_words(PRICE | {"page_views_per_day": None}) == (
-        "expected in 1,000 page views: clicks -12,000 (-20,000 to -4,000)"
+        "expected in 1,000 page views: clicks −12,000 (−20,000 to −4,000)"
     )
 
 

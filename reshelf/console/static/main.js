@@ -78,11 +78,8 @@ function open() {
   main.classList.remove("aged");
   document.title = `${view.title} · Reshelf`;
   for (const tab of tabs.children) {
-    if (tab.dataset.name !== name) tab.removeAttribute("aria-current");
-    else {
-      tab.setAttribute("aria-current", "page");
-      tab.scrollIntoView({ block: "nearest", inline: "nearest" });
-    }
+    if (tab.dataset.name === name) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
     tab.href = `#${tab.dataset.name}?${new URLSearchParams({ page: now.page, segment: now.segment })}`;
   }
   shown = { view, now, update: view.open(main, now), tag: "", at: 0 };
