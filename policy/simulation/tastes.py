@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec.structs import replace as replaced
 from scipy.special import expit, logit
 
 from policy.arrays import Bools, Floats, Indices
+from policy.segments.affinity import affinity_of
 from policy.segments.fitting import ItemFacts, Published, fit_segments, likeliest_names
 from policy.segments.rule import UNASSIGNED
 from policy.segments.votes import Votes, votes_of
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches
 from policy.simulation.shop import HIGHEST, LOWEST, USUAL, Feedback, Shape, Shop
+from schemas.messages.parameters import AffinityFit
 
 NAMES = 12
 """So many names of segments are told apart in a race; who is in one given later counts as not assigned."""
@@ -145,6 +148,14 @@ class Visitors:
         numbers = np.array([int(name[1:]) for name in self.names], dtype=np.intp)
         return np.where(numbers <= NAMES, numbers, 0)
 
+    def affinity(self) -> AffinityFit | None:
+        """What the model says of items, by the numbers of its segments."""
+        if self.published is None:
+            return None
+        model, points = self.published
+        fit = affinity_of(model, points, points)
+        return fit and replaced(fit, names=[f"s{int(name[1:])}" for name in model.names])
+
     def see(self, looked_at: Iterator[tuple[int, str]]) -> None:
         """Remember what was looked at."""
         for unit, item in looked_at:
@@ -193,6 +204,7 @@ def race_tastes(
         if segmented:
             visitors.see(_seen(shop, feedback, units, tastes))
             visitors.learn(shop.views, shop.now_ms)
+            learner.affinity = visitors.affinity()
         if shop.views in checkpoints:
             losses.append(lost)
     return losses

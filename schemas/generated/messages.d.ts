@@ -753,6 +753,8 @@ export interface PolicyParameters {
   visits?: VisitFit;
   /** Absent where the page has no shelves. */
   shelves?: ShelvesFit;
+  /** Absent where no segments are learned. */
+  affinity?: AffinityFit;
 }
 
 /**
@@ -907,6 +909,21 @@ export interface ShelvesFit {
   orders?: Record<string, Record<string, [number, number]>>;
   /** How much factors differ from segment to segment: their variance around the page's. */
   segment_variance?: number;
+}
+
+/**
+ * How far what visitors of learned segments look at anywhere foretells what they click on the page.
+ *
+ * On the logit scale an item's attractiveness in the segment `names[n]` is more by `weight` times
+ * `points[item][n]`
+ * / 16: the points are those of `segments`, in its `version`.
+ */
+export interface AffinityFit {
+  weight: number;
+  /** Grows with every publication. */
+  version: number;
+  names: string[];
+  points: Record<string, number[]>;
 }
 
 /**
