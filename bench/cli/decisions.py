@@ -6,6 +6,7 @@ import importlib.util
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -121,6 +122,12 @@ ALONE = (PAGE, PICTURES, TASTES)
 @click.option(
     "--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="How many simulations run at the same time."
 )
+@click.option(
+    "--races",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for finished races: the same command, ended and called again, goes on from there. Not for pages and pictures.",
+)
 @click.pass_obj
 def decisions(
     front: Front,
@@ -145,6 +152,7 @@ def decisions(
     renewals: bool,
     chain: bool,
     processes: int,
+    folder: Path | None,
 ) -> None:
     """Compare how many clicks Reshelf and other libraries lose while they learn, in simulated shops.
 
@@ -152,7 +160,8 @@ def decisions(
     after each number of page views.  Each library runs with the settings that did best on
     shops of their own.  A ratio below 1 means that Reshelf lost less.  No servers are
     needed; `make bench` installs the peers.  All of it takes hours of one core; fewer
-    shops, seeds, views or peers take less.  See docs/concepts/decisions.md.
+    shops, seeds, views or peers take less, and with --races it may be ended and goes on
+    when it is called again.  See docs/concepts/decisions.md.
 
     With --renewals the policy races against itself alone, in the first kind of shop and until
     the largest number of page views: composed and shown always, or where it was worth it.
@@ -187,7 +196,7 @@ def decisions(
     elif PAGE in shops:
         _compare_pages(front, checkpoints, seeds, processes, peers)
     elif TASTES in shops:
-        _answer(front, tastes, checkpoints, seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+        _answer(front, tastes, checkpoints, seeds, processes, exploration, visitors, elsewhere, worlds, folder, _say)
     elif renewals:
         shapes = _shapes(shops, new, unbounded, sizes)
         _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)
@@ -204,6 +213,7 @@ def decisions(
             limit_s=limit_s,
             bound=bound,
             setup=Setup(choice=PolicyChoice(exploration=exploration)),
+            folder=folder,
             say=_say,
         )
         _hold(front, contest)

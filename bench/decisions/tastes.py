@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.decisions.races import finished
 from policy.simulation.learned import Setup
 from policy.simulation.means import mean_of, ratio_of
 from policy.simulation.tastes import WORLDS, open_tastes, race_tastes
@@ -28,13 +30,14 @@ def compare(
     units: int = 5_000,
     elsewhere: int | None = None,
     worlds: Sequence[str] = (),
+    folder: Path | None = None,
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Table:
     """Ratios of lost clicks in these worlds, by page views; those of the first world stand above the others'.
 
     With one segment it is explored as much and half as much, and the ratio is to what loses less.
     No worlds are all of them.  `elsewhere` is how many items a visitor looks at beside each page view, None: as the
-    world has it.
+    world has it.  Finished races are kept in `folder`.
     """
     worlds = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
     learners = {LEARNED: exploration, "one": exploration, "one, half as much": exploration / 2.0}
@@ -50,7 +53,7 @@ def compare(
         done.append(None)
         say("tastes", len(done), len(tasks))
 
-    results = dict(zip(tasks, mapped(_run, tasks, processes, tell), strict=True))
+    results = dict(zip(tasks, mapped(finished(_run, folder, list[float]), tasks, processes, tell), strict=True))
     by_world = {
         world: figures(
             {name: [lost for task, lost in results.items() if task[:2] == (world, name)] for name in learners}, views
