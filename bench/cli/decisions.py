@@ -126,7 +126,7 @@ ALONE = (PAGE, PICTURES, TASTES)
     "--races",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder for finished races, from where the same command goes on after it was ended. Not for pages, pictures.",
+    help="A folder of finished races, from where the same command goes on after it was ended. Not for pages, pictures.",
 )
 @click.pass_obj
 def decisions(
