@@ -30,4 +30,5 @@ Everything that a person starts is here; what it does is in `streams` and `polic
 - `settings`: all settings: environment over a TOML file over defaults, each value with its origin
 - `terminal`: what people see on a terminal: tables, progress, log lines
 - `topics`: topics as the table declares them: created, compared, and written to
+- `words`: sentences that the server writes for people, in each language from a catalog
 """

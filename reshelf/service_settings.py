@@ -32,7 +32,9 @@ class ConsoleSettings(Group):
         "catalog), like `cdn.shop.example`. Empty: none, and pictures are drawn from categories and titles.",
     )
     language: Literal["en", "zh"] = Field(
-        "en", description="The language of the console's pages in browsers where nobody chose another."
+        "en",
+        description="The language of the console's pages in browsers where nobody chose another, and of its answers to "
+        "who asks for none.",
     )
 
     @property
@@ -88,6 +90,7 @@ class NoticeSettings(Group):
     console_url: str = Field(
         "", description="The address of the console as people reach it, for links in notices; empty: without links."
     )
+    language: Literal["en", "zh"] = Field("en", description="The language of notices.")
     webhook: SecretStr = Field(
         SecretStr(""), description="The address that notices are sent to as JSON by POST; empty: to none."
     )

@@ -7,6 +7,7 @@ step, and nothing from elsewhere.
 - `access_control`: who may ask the console, and what a browser may do with its answers
 - `dead_letters`: dead letters: the last ones, to look into, and how many there are by reason
 - `followed`: topics that the console reads once and then follows, so that no answer waits for them
+- `language`: answers of the console in the language of who asks
 - `layout_history`: the layouts of now and lately, and what a visitor saw change
 - `live_view`: what the console sees: topics that it follows, and the state in Redis
 - `monitor`: how the pipeline runs: events in, how far the state has come, workers, Redis

@@ -15,10 +15,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from reshelf.console.language import Refusal
 from reshelf.console.routes import role_needed
 from reshelf.people.file import NOBODY, People, pass_of, require_access
 from reshelf.people.person import ANYBODY, Person
 from reshelf.service_settings import ConsoleSettings
+from reshelf.words.said import Said, plain, say
 from streams.access import host_of, is_loopback
 
 COOKIE = "reshelf-console"
@@ -70,19 +72,19 @@ class AccessControl:
 
     def _refused(self, request: web.Request) -> web.StreamResponse | None:
         if not self.asks and not is_loopback(host_of(f"//{request.host}")):
-            return _error(403, f"without a token only names of this machine are answered, got {request.host[:80]!r}")
+            return _refused(request, 403, say("refused.host", host=plain(request.host[:80])))
         if request.method not in ("GET", "HEAD") and not _ours(request):
-            return _error(403, "expected a request of the console's own pages")
+            return _refused(request, 403, say("refused.origin"))
         needed, person = role_needed(request), self._person(request) if self.asks else ANYBODY
         if needed is None:
             return None
         if person is None:
             if request.path.startswith(("/api/", "/metrics")):
-                return _error(401, "expected the token: open /login in a browser, or send Authorization: Bearer ...")
+                return _refused(request, 401, say("refused.no-token"))
             return web.Response(status=303, headers={"Location": "/login"})
         if not person.may(needed):
-            has = ", ".join(sorted(person.roles))
-            return _error(403, f"this needs the role {needed}; {person.name} has: {has}")
+            roles = ", ".join(sorted(person.roles))
+            return _refused(request, 403, say("refused.role", role=needed, person=person.name, roles=roles))
         request[PERSON] = person
         return None
 
@@ -99,11 +101,13 @@ class AccessControl:
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
+    except Refusal as error:
+        return error.answer(request)
     except web.HTTPException as error:
-        return _error(error.status, error.text or error.reason)
+        return _refused(request, error.status, say("error", detail=error.text or error.reason))
     except Exception:
         log.exception("%s %s could not be answered", request.method, request.path[:80])
-        return _error(500, "the console failed; its log says why")
+        return _refused(request, 500, say("refused.failed"))
 
 
 def _ours(request: web.Request) -> bool:
@@ -116,5 +120,5 @@ def _equal(text: str, secret: str) -> bool:
     return hmac.compare_digest(text.encode(errors="surrogateescape"), secret.encode())
 
 
-def _error(status: int, text: str) -> web.Response:
-    return web.json_response({"error": text}, status=status)
+def _refused(request: web.Request, status: int, sentence: Said) -> web.Response:
+    return Refusal(status, sentence).answer(request)

@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from reshelf.words.said import say
 from schemas import dead_letters
 from schemas.errors import BadRecord
 from schemas.topics import DEAD_LETTERS
@@ -113,7 +114,7 @@ def _row(at: int, letter: dead_letters.DeadLetter) -> Row:
     """What a page shows of a letter, of bounded size whatever the letter holds; `at` in milliseconds."""
     shown = [[_short(name), _text(content)] for name, content in letter.headers[:SHOWN_HEADERS]]
     if more := len(letter.headers) - len(shown):
-        shown.append(["…", f"{more:,} further headers"])
+        shown.append(["…", say("letter.headers", count=more)])
     return {
         "at": at,
         "topic": _short(letter.topic),
@@ -130,8 +131,10 @@ def _text(content: bytes | None, most: int = HEADER_CHARACTERS) -> str | None:
     if content is None:
         return None
     text = content[:most].decode(errors="backslashreplace")
-    return text[:most] + (f" … ({len(content):,} bytes)" if len(content) > most or len(text) > most else "")
+    if len(content) <= most and len(text) <= most:
+        return text
+    return say("letter.bytes", text=text[:most], count=len(content))
 
 
 def _short(text: str, most: int = HEADER_CHARACTERS) -> str:
-    return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
+    return text if len(text) <= most else say("letter.characters", text=text[:most], count=len(text))

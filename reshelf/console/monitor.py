@@ -26,6 +26,7 @@ from reshelf.inspect.event_sample import TopicSample, sample_events
 from reshelf.inspect.experiment import PageStanding, health, standing_of
 from reshelf.inspect.lag import DECIDED, TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.settings import Settings
+from reshelf.words.said import say
 from schemas.errors import BadSettings, Transient
 from streams.kafka.clients import confluent_admin_config
 from streams.kafka.records import TopicPartition
@@ -91,7 +92,7 @@ class Monitor:
             self.away = ""
             self._looked_at = time.monotonic()
         except (Transient, KafkaException, RedisError, OSError) as error:
-            self.away = str(error) or f"Kafka or Redis does not answer in time ({type(error).__name__})"
+            self.away = str(error) or say("pipeline.away", error=type(error).__name__)
 
     def forget(self) -> None:
         """Begin anew: what comes is of another state."""

@@ -7,6 +7,9 @@ from importlib.resources import files
 
 from aiohttp import web
 
+from reshelf.console.language import Refusal
+from reshelf.words.said import plain, say
+
 KINDS = {
     ".css": "text/css",
     ".html": "text/html",
@@ -28,7 +31,7 @@ def page(name: str, language: str) -> Callable[[web.Request], Awaitable[web.Resp
 
 
 async def static(request: web.Request) -> web.Response:
-    """The file that an address names; raises HTTPNotFound where there is none of a known kind."""
+    """The file that an address names; raises Refusal where there is none of a known kind."""
     return _file(request.match_info["name"])
 
 
@@ -36,5 +39,5 @@ def _file(name: str) -> web.Response:
     folder, kind = files("reshelf.console").joinpath("static"), KINDS.get("." + name.rpartition(".")[2])
     place = next((file for file in folder.iterdir() if file.name == name), None)
     if place is None or kind is None:
-        raise web.HTTPNotFound(text=f"there is no {name[:64]}")
+        raise Refusal(404, say("refused.file", name=plain(name[:64])))
     return web.Response(body=place.read_bytes(), content_type=kind, charset="utf-8")

@@ -19,6 +19,7 @@ import orjson
 from aiohttp import web
 
 from reshelf.console.access_control import COOKIE, PERSON, AccessControl
+from reshelf.console.language import DEFAULT, Refusal, answered, as_json, language_of
 from reshelf.console.live_view import LiveView, State, live_view
 from reshelf.console.notices.rounds import watch
 from reshelf.console.routes import require_roles
@@ -36,11 +37,13 @@ from reshelf.console.views.rules import checked, published, rules_content, taken
 from reshelf.console.views.segments import segments
 from reshelf.console.views.shop import card, shop
 from reshelf.console.views.start import start
+from reshelf.numbers import number
 from reshelf.people.file import pass_of, read_people, require_names
 from reshelf.people.person import Person
 from reshelf.rules.topic import Overtaken
 from reshelf.service_settings import ConsoleSettings, require_channels
 from reshelf.settings import Settings
+from reshelf.words.said import plain, say, sentence_of
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.pages import PageRules
 from streams.cancellation import cancel_all
@@ -68,8 +71,9 @@ class Console:
     def app(self) -> web.Application:
         """The application with all its addresses."""
         app = web.Application(middlewares=[counted, self._guard.check], client_max_size=BODY_BYTES)
-        app.router.add_get("/", page("index.html", self._view.settings.console.language))
-        app.router.add_get("/login", page("login.html", self._view.settings.console.language))
+        language = app[DEFAULT] = self._view.settings.console.language
+        app.router.add_get("/", page("index.html", language))
+        app.router.add_get("/login", page("login.html", language))
         app.router.add_get("/metrics", self._metrics)
         app.router.add_post("/login", self._login)
         app.router.add_get("/static/{name}", static)
@@ -104,13 +108,13 @@ class Console:
         async def handle(request: web.Request) -> web.Response:
             body = _signed(await _body(request), request[PERSON])
             try:
-                return web.json_response(await write(self._view, body))
+                return answered(request, await write(self._view, body))
             except Overtaken as error:
-                raise web.HTTPConflict(text=str(error)) from None
+                raise Refusal(409, sentence_of(error)) from None
             except BadSettings as error:
-                raise web.HTTPBadRequest(text=str(error)) from None
+                raise Refusal(400, sentence_of(error)) from None
             except ReshelfError as error:
-                raise web.HTTPServiceUnavailable(text=str(error)) from None
+                raise Refusal(503, sentence_of(error)) from None
 
         return handle
 
@@ -118,7 +122,7 @@ class Console:
         token = (await _body(request)).get("token")
         if not self._guard.asks or not isinstance(token, str) or self._guard.with_token(token) is None:
             await asyncio.sleep(0.5)
-            raise web.HTTPForbidden(text="that is not the token")
+            raise Refusal(403, say("refused.token"))
         response = web.json_response({})
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(COOKIE, pass_of(token), httponly=True, samesite="Strict", secure=secure)
@@ -176,8 +180,8 @@ class Console:
         return content | {"person": person.name, "roles": sorted(person.roles)}
 
     async def _timeline(self, request: web.Request) -> dict[str, Any]:
-        item = request.query.get("item", "")[:LONGEST_ITEM]
-        return await item_timeline(self._view, self._rules(request), _segment(request), item, _now_ms())
+        rules, item = self._rules(request), request.query.get("item", "")[:LONGEST_ITEM]
+        return await item_timeline(self._view, rules, _segment(request), item, _now_ms())
 
     async def _calendar(self, request: web.Request) -> dict[str, Any]:
         return calendar(self._view, _now_ms())
@@ -198,13 +202,13 @@ class Console:
         page = request.query.get("page", "")
         rules = self._view.catalog.rules.get(page)
         if rules is None:
-            declared = ", ".join(sorted(self._view.catalog.rules)) or "none yet"
-            raise web.HTTPNotFound(text=f"no page {page!r} is declared. Declared are: {declared}")
+            declared = ", ".join(sorted(self._view.catalog.rules)) or say("refused.none-yet")
+            raise Refusal(404, say("refused.page", page=plain(page), pages=declared))
         return rules
 
     def _state(self) -> State:
         if self._view.state is None:
-            raise web.HTTPServiceUnavailable(text="no worker has made the state yet: start `reshelf worker`")
+            raise Refusal(503, say("refused.state"))
         return self._view.state
 
 
@@ -262,10 +266,10 @@ def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
             async with asyncio.timeout(ANSWER_S):
                 content = await answer(request)
         except TimeoutError:
-            return web.json_response({"error": f"Redis did not answer within {ANSWER_S:.0f} s"}, status=503)
+            raise Refusal(503, say("refused.redis", seconds=number(ANSWER_S))) from None
         except ReshelfError as error:
-            return web.json_response({"error": str(error)}, status=503)
-        body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+            raise Refusal(503, sentence_of(error)) from None
+        body = as_json(content, language_of(request))
         tag = blake2b(body, digest_size=12).hexdigest()
         if request.headers.get("If-None-Match") == f'"{tag}"':
             return web.Response(status=304, headers={"ETag": f'"{tag}"'})
@@ -275,12 +279,11 @@ def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    try:
+    content = None
+    with contextlib.suppress(orjson.JSONDecodeError):
         content = orjson.loads(await request.read())
-    except orjson.JSONDecodeError:
-        content = None
     if not isinstance(content, dict):
-        raise web.HTTPBadRequest(text="expected a JSON object")
+        raise Refusal(400, say("refused.object"))
     return content
 
 

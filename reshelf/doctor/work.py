@@ -17,6 +17,7 @@ from reshelf.inspect.duplicate_window import next_step as duplicate_remedy
 from reshelf.inspect.duplicate_window import window_in_words as duplicates_in_words
 from reshelf.inspect.lag import partition_lags
 from reshelf.inspect.layouts_topic import latest, read_lives
+from reshelf.inspect.quotas import next_step, use_in_words
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.messages.layouts import LayoutLife
@@ -110,7 +111,7 @@ def quota_findings(uses: Sequence[QuotaUse]) -> Iterator[Finding]:
     """Whether a limit on names will soon turn records away, or does."""
     high = [use for use in uses if use.ratio >= ALARM]
     for use in high:
-        yield Finding("names", "bad" if use.use >= use.limit else "note", str(use), use.remedy)
+        yield Finding("names", "bad" if use.use >= use.limit else "note", use_in_words(use), next_step(use))
     if uses and not high:
         fullest = max(uses, key=lambda use: use.ratio)
         yield Finding("names", "ok", f"at most {fullest.ratio:.0%} of a limit is used (fold.{fullest.setting})")

@@ -13,9 +13,11 @@
 - `posterior_summary`: what is believed of a page's arms for a segment, as people want to see it:
   prior, posterior, data
 - `prices`: what rules cost or earn, before they are published
+- `quotas`: how much of the limits on names is used, in words
 - `report`: one page of HTML that says how experiments, posteriors and policies stand; it needs
   nothing else to open
 - `segments`: learned segments for people and scripts
 - `shelves`: why a shelf stands where it stands
 - `search`: items by what they say and how they look
+- `stage_rows`: what follows a page's clicks, and what page views as wholes say, in words
 """

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reshelf.words.said import say
 from streams.state.clicks.progress import Window
 
 UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000))
-NEXT_STEP = (
-    "Purchases after a click that is older are not credited. Raise retention.ms of events-clicks, which is usually "
-    "shorter than the window, or shorten the window; it grows by itself as clicks come in. "
-    "docs/operating/operating.md says more, under ReshelfWindowShort."
-)
+NEXT_STEP = say("window.clicks-next")
 
 
 def shortest(windows: Mapping[int, Window]) -> tuple[int, Window] | None:
@@ -21,7 +18,7 @@ def shortest(windows: Mapping[int, Window]) -> tuple[int, Window] | None:
 
 def window_in_words(window: Window) -> str:
     """As "16 minutes of 7 days"."""
-    return f"{duration(window.covered)} of {duration(window.longest)}"
+    return say("window.covered", covered=duration(window.covered), whole=duration(window.longest))
 
 
 def duration(milliseconds: int) -> str:
@@ -29,5 +26,5 @@ def duration(milliseconds: int) -> str:
     for unit, size in UNITS:
         if milliseconds >= size:
             count = milliseconds // size
-            return f"{count} {unit}" + ("s" if count > 1 else "")
-    return f"{milliseconds} ms"
+            return say(f"duration.{unit}", count=count, number=str(count))
+    return say("duration.ms", number=str(milliseconds))

@@ -15,6 +15,7 @@ from confluent_kafka import TopicPartition
 
 from reshelf.inspect.attribution_window import duration
 from reshelf.settings import Settings
+from reshelf.words.said import say
 from schemas.dead_letters import headers_of
 from schemas.topic import Topic
 from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
@@ -120,24 +121,21 @@ def faults(samples: Iterable[TopicSample], settings: Settings) -> Iterator[Fault
     """What is not as it should be."""
     for sample in samples:
         if sample.misplaced:
-            share = f"{sample.misplaced:,} of the last {sample.records:,} records are not in the partition of their key"
-            yield Fault(f"partitions of {sample.topic}", "bad", share, PARTITIONER_REMEDY)
+            detail = say("sample.misplaced", misplaced=sample.misplaced, count=sample.records)
+            yield Fault(say("sample.partitions", topic=sample.topic), "bad", detail, PARTITIONER_REMEDY)
         for source, ahead_ms in sample.ahead_ms.items():
             yield from _clock(sample.topic, source, ahead_ms, settings.fold.max_clock_skew_ms)
         yield from mixed_sides(sample)
 
 
 def _clock(topic: str, source: str, ahead_ms: int, allowed_ms: int) -> Iterator[Fault]:
-    about = f"clock of {topic}" + (f" from {source}" if source else "")
+    about = say("sample.clock-from", topic=topic, source=source) if source else say("sample.clock", topic=topic)
     if ahead_ms > NOTICED_AHEAD_MS:
         beyond = bool(allowed_ms) and ahead_ms > allowed_ms
-        what = "such events are refused" if beyond else "purchases are credited by the order of the log meanwhile"
-        yield Fault(
-            about, "bad" if beyond else "note", f"{duration(ahead_ms)} ahead of the log", f"Let NTP set it: {what}."
-        )
+        remedy = say("sample.refused" if beyond else "sample.by-log")
+        yield Fault(about, "bad" if beyond else "note", say("sample.ahead", time=duration(ahead_ms)), remedy)
     elif ahead_ms < -NOTICED_BEHIND_MS:
-        remedy = "Let NTP set it, if events are not sent that late."
-        yield Fault(about, "note", f"{duration(-ahead_ms)} behind the log, or more", remedy)
+        yield Fault(about, "note", say("sample.behind", time=duration(-ahead_ms)), say("sample.late"))
 
 
 def mixed_sides(sample: TopicSample, page: str | None = None) -> Iterator[Fault]:
@@ -145,13 +143,5 @@ def mixed_sides(sample: TopicSample, page: str | None = None) -> Iterator[Fault]
     for name in sorted({name for name, _ in sample.sides if page in (None, name)}):
         wrong, total = sample.other_side(name)
         if wrong >= FEWEST and wrong > TOLERATED_SHARE * total:
-            detail = (
-                f"{wrong:,} of the last {total:,} page views are on the other side than salt and share give their unit"
-            )
-            yield Fault(f"holdout of {name}", "bad", detail, MIXED_REMEDY)
-
-
-MIXED_REMEDY = (
-    "Trust no figure of the experiment: the renderer draws anew on each page view, or by another salt, share or unit "
-    "than the layout's. Have it choose as policy/vectors.json says (docs/start/rendering.md)."
-)
+            detail = say("sample.other-side", wrong=wrong, count=total)
+            yield Fault(say("sample.holdout", page=name), "bad", detail, say("sample.mixed-remedy"))

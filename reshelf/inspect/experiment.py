@@ -20,6 +20,7 @@ from reshelf.inspect.event_sample import TopicSample, sample_of_topic
 from reshelf.namespaces.open_state import open_state
 from reshelf.rules.topic import newest
 from reshelf.settings import Settings
+from reshelf.words.said import say
 from schemas.errors import ReshelfError
 from schemas.messages.pages import MAIN, PageRules
 from schemas.topics import DAY_MS, IMPRESSIONS
@@ -35,10 +36,7 @@ NET_REVENUE_NOTE = (
 )
 
 
-LEARNED_NOTE = (
-    "no uplift by learned segment: clicks move visitors from one to another, so who is in a segment is there by what "
-    "they were shown. A branch with `segment: '*'` tells what segments gain (`reshelf experiment branches`)."
-)
+LEARNED_NOTE = say("experiment.by-segment")
 
 
 class Point(NamedTuple):

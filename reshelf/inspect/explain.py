@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from rich.console import Group, RenderableType
 
-from reshelf.inspect.attribution_window import UNITS
 from reshelf.inspect.layouts_topic import by_likelihood
+from reshelf.inspect.stage_rows import StageRow, stage_rows, visit_rows
 from reshelf.namespaces.open_state import open_state
 from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
-from schemas.messages.parameters import LeftOut, SignalFit, VisitFit
 from streams.catalog.page import Key
-from streams.catalog.sales.summary import CLICK, ORDER, StageSummary
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
 from streams.layouts.explain import Arm, Explanation, explain
@@ -30,16 +27,6 @@ from streams.layouts.segments.serving import page_epoch
 from streams.state.reader import KeyState
 
 LISTED = 20
-LEFT_OUT = 5
-"""Segments and days of which it is told that they are left out."""
-
-
-class StageRow(NamedTuple):
-    """A stage, or what is left out of one, in words; `share` is in [0, 1], None where the text has all."""
-
-    title: str
-    share: float | None
-    text: str
 
 
 def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
@@ -210,69 +197,9 @@ def stage_lines(explanation: Explanation) -> Iterator[str]:
     return aligned(stage_rows(explanation))
 
 
-def visit_rows(visits: VisitFit | None) -> Iterator[StageRow]:
-    """What page views as wholes say: how much is left below a click, and below an item of the same category."""
-    if visits is None:
-        return
-    sample = f"by {visits.views:,.0f} page views with {visits.clicks:,.0f} clicks"
-    for title, effect, each in (
-        ("below a click", visits.after_click, "of looks are left below each click"),
-        ("below its like", visits.after_alike, "of clicks are left below each item of the same category"),
-    ):
-        state = "in force" if effect.in_force else "not in force: page views do not say that it is less than all"
-        yield StageRow(title, effect.factor, f"{each} (95 %: {effect.low:.0%} to {effect.high:.0%}), {sample}; {state}")
-
-
 def aligned(rows: Iterable[StageRow]) -> Iterator[str]:
     """Rows as text, one a line; nothing where there are none."""
     listed = list(rows)
     width = max((len(row.title) for row in listed), default=0)
     for row in listed:
         yield f"{row.title:<{width}} " + ("" if row.share is None else f"{row.share:.2%} ") + row.text
-
-
-def stage_rows(explanation: Explanation) -> Iterator[StageRow]:
-    """What follows the page's clicks, what is left out of that and why, in words for commands and the console."""
-    signals = explanation.signals
-    for stage in explanation.stages:
-        yield StageRow(stage.name, stage.rate, _stage_text(stage))
-        if signals is not None and stage.without == signals.kind:
-            yield from _coverage_rows(signals)
-
-
-def _stage_text(stage: StageSummary) -> str:
-    after = {CLICK: "clicks", ORDER: "orders"}.get(stage.after, f"clicks with {stage.after}")
-    without = f", without {stage.without}" if stage.without else ""
-    soon = ""
-    if stage.half_ms is not None:
-        soon = f"; half of {'all orders' if stage.without else 'these'} come within {_about(stage.half_ms)}"
-    pending = f"; {stage.pending:,.0f} of {stage.counted:,.0f} {after} are pending: too young to say"
-    return f"of {after}{without}{soon}{pending}"
-
-
-def _coverage_rows(signals: SignalFit) -> Iterator[StageRow]:
-    text = (
-        f"of orders had {signals.kind} before; it counts for {signals.weight:.0%} of what is expected of young clicks"
-    )
-    yield StageRow("coverage", signals.coverage, text)
-    yield from (StageRow("left out", None, _left_out(each, signals)) for each in signals.left_out[:LEFT_OUT])
-    if (more := len(signals.left_out) - LEFT_OUT) > 0:
-        yield StageRow("left out", None, f"and {more} more segments or days")
-
-
-def _left_out(each: LeftOut, signals: SignalFit) -> str:
-    when = "" if each.bucket < 0 else f" of {datetime.fromtimestamp(each.bucket / 1000, UTC):%Y-%m-%d}"
-    who = f"segment {each.segment}" if each.segment else "all segments"
-    return (
-        f"{who}{when}: {each.coverage:.0%} of {each.orders:,.0f} orders had {signals.kind} before, elsewhere "
-        f"{signals.coverage:.0%}, so it says nothing there (does a tier send fewer of these signals?)"
-    )
-
-
-def _about(milliseconds: float) -> str:
-    """In the largest unit that it has at least one of, to a tenth."""
-    for unit, size in UNITS:
-        if milliseconds >= size:
-            count = f"{round(milliseconds / size, 1):g}"
-            return f"{count} {unit}" + ("" if count == "1" else "s")
-    return "a second"

@@ -17,6 +17,7 @@ from reshelf.rules.segments import SegmentCheck
 from reshelf.rules.topic import Overtaken, publish, records
 from reshelf.settings import Settings
 from reshelf.topics.publish import deliver
+from reshelf.words.said import plain, say
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.drafts import MOST_TEXT, PageDraft
@@ -28,10 +29,7 @@ LONGEST_NAME = 64
 LONGEST_REASON = 256
 MOST_DRAFTS = 500
 """More than anybody works on at a time: the topic is read whole."""
-WAIT_FOR_ANOTHER = (
-    "publishing.two_people is set, so nobody publishes alone: save a draft and ask for approval "
-    "(`reshelf rules draft save NAME FILE --ask`), which somebody else with the role approve then publishes."
-)
+WAIT_FOR_ANOTHER = say("draft.two-people")
 
 
 def drafts(kafka: KafkaSettings) -> dict[str, PageDraft]:
@@ -53,7 +51,8 @@ def draft_of(kafka: KafkaSettings, name: str) -> PageDraft:
 def named(there: Mapping[str, PageDraft], name: str) -> PageDraft:
     """One of the drafts that there are; raises `ReshelfError` where it is none of them."""
     if name not in there:
-        raise ReshelfError(f"there is no draft {name[:LONGEST_NAME]!r}; there are: {', '.join(there) or 'none'}")
+        others = ", ".join(there) or say("none")
+        raise ReshelfError(say("draft.unknown", draft=plain(name[:LONGEST_NAME]), drafts=others))
     return there[name]
 
 
@@ -64,15 +63,15 @@ def save(kafka: KafkaSettings, draft: PageDraft) -> PageDraft:
     """
     name = draft.draft.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise BadSettings(f"expected a name of 1 to {LONGEST_NAME} printable characters, got {name[:80]!r}")
+        raise BadSettings(say("draft.name", most=LONGEST_NAME, name=plain(name[:80])))
     if len(draft.text) > MOST_TEXT or len(draft.reason) > LONGEST_REASON:
-        raise BadSettings(f"expected at most {MOST_TEXT:,} characters of text and {LONGEST_REASON} of a reason")
+        raise BadSettings(say("draft.long", text=MOST_TEXT, reason=LONGEST_REASON))
     if draft.asked and len(draft.reason.strip()) < 2:
-        raise BadSettings("expected a reason: whoever approves it wants to know why it is to be published")
+        raise BadSettings(say("draft.why"))
     there = drafts(kafka)
     _require_revision(there.get(name), draft.revision)
     if name not in there and len(there) >= MOST_DRAFTS:
-        raise BadSettings(f"there are {len(there)} drafts: expected fewer than {MOST_DRAFTS}. Delete some first.")
+        raise BadSettings(say("draft.many", count=len(there), most=MOST_DRAFTS))
     saved = msgspec.structs.replace(draft, draft=name, revision=draft.revision + 1)
     deliver(kafka, PAGE_DRAFTS, [(encode_key(PAGE_DRAFTS, name), encode(saved))])
     return saved
@@ -94,12 +93,12 @@ def approve(settings: Settings, name: str, revision: int, approver: Person, now_
     draft = draft_of(kafka, name)
     _require_revision(draft, revision)
     if not draft.asked:
-        raise BadSettings(f"draft {name!r} does not wait for approval: its author saves it with that wish")
+        raise BadSettings(say("draft.not-asked", draft=plain(name)))
     if not approver.name or not draft.author or approver.name == draft.author:
-        raise BadSettings(f"draft {name!r} is of {draft.author or 'nobody by name'}: somebody else has to approve it")
-    pages = read(draft.text, f"draft {name}", settings.shop.zone, SegmentCheck(settings))
+        raise BadSettings(say("draft.own", draft=plain(name), author=draft.author or say("draft.nobody")))
+    pages = read(draft.text, say("draft.source", draft=plain(name)), settings.shop.zone, SegmentCheck(settings))
     if [page.page for page in pages] != [draft.page]:
-        raise BadSettings(f"draft {name!r}: expected one page, {draft.page!r}, got {len(pages)}")
+        raise BadSettings(say("draft.pages", draft=plain(name), page=plain(draft.page), count=len(pages)))
     behind = f" (approved by {approver.name})"
     reason = draft.reason[: LONGEST_REASON - len(behind)] + behind
     published = publish(kafka, pages, draft.author, reason, now_ms, {draft.page: draft.version})
@@ -110,5 +109,7 @@ def approve(settings: Settings, name: str, revision: int, approver: Person, now_
 def _require_revision(there: PageDraft | None, revision: int) -> None:
     now = 0 if there is None else there.revision
     if now != revision:
-        who = f"{there.author or 'somebody'} saved revision {now}" if there else "it was deleted"
-        raise Overtaken(f"{who} meanwhile: expected to change revision {revision}. Open the draft again.")
+        if there is None:
+            raise Overtaken(say("draft.gone", revision=str(revision)))
+        who = there.author or say("somebody")
+        raise Overtaken(say("draft.saved", who=who, now=str(now), revision=str(revision)))

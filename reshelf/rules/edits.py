@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from reshelf.rules.bounds import LOADER, excess
+from reshelf.words.said import plain, say
 from schemas.errors import BadSettings
 
 MOST_EDITS = 500
@@ -46,9 +47,9 @@ def edits_of(content: Any) -> list[Edit]:
     try:
         edits: list[Edit] = msgspec.convert(content, list[Edit])
     except msgspec.ValidationError as error:
-        raise BadSettings(f"edits: {error}. An edit is {{do: put}}, {{do: drop}} or {{do: pin-shelf}}.") from None
+        raise BadSettings(say("edit.kinds", error=str(error))) from None
     if len(edits) > MOST_EDITS:
-        raise BadSettings(f"edits: expected at most {MOST_EDITS:,}, got {len(edits):,}. Publish them first.")
+        raise BadSettings(say("edit.many", most=MOST_EDITS, count=len(edits)))
     return edits
 
 
@@ -69,13 +70,13 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
 def _page(text: str) -> _Page:
     try:
         if beyond := excess(text):
-            raise BadSettings(f"line {beyond[0]}: {beyond[1]}")
+            raise BadSettings(say("edit.line", line=str(beyond[0]), text=beyond[1]))
         page = yaml.load(text, Loader=LOADER)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise BadSettings(f"the text is no page, so nothing can be changed on it: {error}") from None
+        raise BadSettings(say("edit.no-page", error=str(error))) from None
     rules = page.get("rules") or [] if isinstance(page, dict) else None
     if not isinstance(page, dict) or not isinstance(rules, list):
-        raise BadSettings("expected the text of one page with a list of `rules`. Mend it on the page Rules first.")
+        raise BadSettings(say("edit.no-rules"))
     return page | ({"rules": rules} if rules else {})
 
 
@@ -99,7 +100,7 @@ def _put(rules: list[Any], rule: dict[str, Any]) -> list[Any]:
 def _pinned(shelves: Iterable[Any], name: str, row: str) -> Iterable[Any]:
     listed = list(shelves)
     if all(_name(shelf) != name for shelf in listed):
-        raise BadSettings(f"the page has no shelf {name!r}")
+        raise BadSettings(say("edit.no-shelf", shelf=plain(name)))
     for shelf in listed:
         if _name(shelf) == name:
             rest = {field: value for field, value in shelf.items() if field != "pinned"}

@@ -14,6 +14,7 @@ import yaml
 from policy.pages.messages import shelf_problems
 from policy.rules.checks import Problem, problems
 from reshelf.rules.bounds import LOADER, excess
+from reshelf.words.said import joined, say
 from schemas.errors import BadSettings
 from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf, PolicyChoice, TemplateRow
 from schemas.rules import FOR_EVER, KINDS, Match, Rule, kind_of
@@ -59,9 +60,9 @@ def read(text: str, source: str, zone: tzinfo = UTC, more: MoreProblems = no_pro
     """
     pages, wrong = check(text, zone, more)
     if wrong:
-        rest = f"\n(and {len(wrong) - SHOWN} more)" if len(wrong) > SHOWN else ""
-        lines = [f"{source}, line {line}: {said}" for line, said in wrong[:SHOWN]]
-        raise BadSettings("\n".join(["rules do not fit", *lines]) + rest)
+        lines = [say("publish.line", source=source, line=str(line), text=text) for line, text in wrong[:SHOWN]]
+        rest = [say("publish.more-lines", count=len(wrong) - SHOWN)] if len(wrong) > SHOWN else []
+        raise BadSettings(joined("join.lines", [say("publish.do-not-fit"), *lines, *rest]))
     return pages
 
 

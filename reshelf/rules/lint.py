@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import UNSET
 
 from policy.items import ItemFacts
+from reshelf.numbers import number
+from reshelf.words.said import joined, say
 from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Match, Pin
 from schemas.similar_names import SimilarNames, near_miss
@@ -26,10 +28,10 @@ def lint(page: PageRules, catalog: Mapping[str, ItemFacts]) -> list[str]:
     warnings += _missing("candidates", page.candidates, names)
     for shelf in () if page.shelves is UNSET else page.shelves:
         if shelf.candidates is not None:
-            warnings += _missing(f"shelf {shelf.name}", shelf.candidates, names)
+            warnings += _missing(say("lint.shelf", shelf=shelf.name), shelf.candidates, names)
     for rule in page.rules:
         if isinstance(rule, Pin) and rule.item not in names["items"]:
-            warnings.append(f"{rule.name}: the catalog has no item {rule.item}, so the pin waits until it has")
+            warnings.append(say("lint.pin", rule=rule.name, item=rule.item))
         match = getattr(rule, "match", None)
         if match is not None:
             warnings += _missing(rule.name, match, names)
@@ -50,10 +52,8 @@ def _own(page: PageRules) -> Iterator[str]:
     window = page.attribution_window
     if isinstance(window, int) and window % DAY_S == 0 and window < MOST_SECONDS:
         days = window // DAY_S
-        yield (
-            f"attribution_window: {window} ms are {window / 60_000:.0f} minutes; {days} days in seconds, "
-            f"perhaps: in milliseconds they are {1000 * window}"
-        )
+        minutes, right = number(window / 60_000), str(1000 * window)
+        yield say("lint.window", ms=str(window), minutes=minutes, days=str(days), right=right)
 
 
 def _names(page: PageRules, catalog: Mapping[str, ItemFacts]) -> dict[str, set[str]]:
@@ -66,10 +66,10 @@ def _names(page: PageRules, catalog: Mapping[str, ItemFacts]) -> dict[str, set[s
     }
 
 
-def _missing(where: str, named: Candidates | Match, names: Mapping[str, set[str]]) -> Iterator[str]:
+def _missing(where: str, match: Candidates | Match, names: Mapping[str, set[str]]) -> Iterator[str]:
     for kind in NAMES:
-        values: Sequence[str] = getattr(named, kind)
+        values: Sequence[str] = getattr(match, kind)
         if missing := [name for name in values if name not in names[kind]]:
             near = {name: near_miss(name, names[kind]) for name in missing[:MOST_NEAR]}
-            said = (f"{name} (there is {near[name]!r})" if near.get(name) else name for name in missing)
-            yield f"{where}: no item of the catalog fits {kind}: {', '.join(said)}"
+            named = (say("lint.near", name=name, near=near[name]) if near.get(name) else name for name in missing)
+            yield say("lint.missing", where=where, kind=kind, names=joined("join.list", named))

@@ -10,6 +10,7 @@ import msgspec
 from confluent_kafka import Consumer
 
 from reshelf.topics.publish import deliver
+from reshelf.words.said import plain, say
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, BadSettings, ReshelfError
 from schemas.messages.pages import PageRules
@@ -82,10 +83,10 @@ def _publish(
         if len(ours) == len(claims):
             return published
         if base:
-            raise Overtaken("somebody published at the same moment. Open the page again and make the change there.")
+            raise Overtaken(say("publish.same-moment"))
         names = {page.page for page in ours}
         pages = [page for page in pages if page.page not in names]
-    raise Overtaken("others publish all the time: nothing more was published. Try again.")
+    raise Overtaken(say("publish.busy"))
 
 
 def _claims(read: Read, pages: list[PageRules], stamp: Mapping[str, Any], base: Mapping[str, int]) -> list[PageRules]:
@@ -98,12 +99,10 @@ def _claims(read: Read, pages: list[PageRules], stamp: Mapping[str, Any], base: 
         if now is None:
             continue
         if now.version != version:
-            raise Overtaken(
-                f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
-                f"{version}. Open the page again and make the change there."
-            )
+            who, versions = now.author or say("somebody"), {"now": str(now.version), "version": str(version)}
+            raise Overtaken(say("publish.meanwhile", who=who, **versions))
         if numbers[page] > version and page in fresh:
-            raise Overtaken(f"somebody is publishing version {numbers[page]}. Open the page again in a minute.")
+            raise Overtaken(say("publish.under-way", version=str(numbers[page])))
     differing = [page for page in pages if page.page not in current or _declared(current[page.page]) != _declared(page)]
     return [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **stamp) for page in differing]
 
@@ -136,7 +135,7 @@ def _first_of_each(records: Iterable[tuple[str, PageRules | None]]) -> dict[tupl
 
 def undeclared(page: str, declared: Iterable[str]) -> ReshelfError:
     """The error of a page that nobody declared."""
-    return ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(declared)) or 'none'}")
+    return ReshelfError(say("publish.undeclared", page=plain(page), pages=", ".join(sorted(declared)) or say("none")))
 
 
 def roll_back(
@@ -161,9 +160,8 @@ def roll_back(
     earlier = next((candidate for candidate in versions if candidate.version == number), None)
     if earlier is None:
         numbers = ", ".join(str(candidate.version) for candidate in versions)
-        raise BadSettings(
-            f"no version {number or 'before the newest'} of page {page!r} to go back to; kept are: {numbers}"
-        )
+        wanted = str(number) if number else say("publish.before-newest")
+        raise BadSettings(say("publish.no-version", version=wanted, page=plain(page), versions=numbers))
     explanation = f"back to version {earlier.version}" + (f": {reason}" if reason else "")
     bases = None if base is None else {page: base}
     published = publish(kafka, [earlier], author, explanation[:256], now_ms, bases)

@@ -16,7 +16,6 @@ from scipy.special import expit, logit
 from policy.model.posteriors import interval
 from reshelf.cli.main import run
 from reshelf.inspect.explain import (
-    LEFT_OUT,
     aligned,
     arm_of,
     as_json,
@@ -24,8 +23,8 @@ from reshelf.inspect.explain import (
     listing,
     stage_lines,
     story,
-    visit_rows,
 )
+from reshelf.inspect.stage_rows import LEFT_OUT, visit_rows
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem

@@ -49,7 +49,7 @@ class Webhook:
         """Deliver them together; raises `Undelivered`."""
         settings = self._settings
         limit = aiohttp.ClientTimeout(total=settings.timeout_s)
-        body = payload(notices, settings.console_url)
+        body = payload(notices, settings.console_url, settings.language)
         try:
             async with (
                 aiohttp.ClientSession(timeout=limit) as session,
@@ -76,9 +76,9 @@ class Mail:
         """Deliver them together; raises `Undelivered`."""
         settings = self._settings
         message = EmailMessage()
-        message["Subject"] = subject(notices)
+        message["Subject"] = subject(notices, settings.language)
         message["From"], message["To"] = settings.mail_from, ", ".join(settings.recipients)
-        message.set_content(text(notices, settings.console_url))
+        message.set_content(text(notices, settings.console_url, settings.language))
         try:
             await asyncio.to_thread(self._deliver, message)
         except smtplib.SMTPResponseException as error:

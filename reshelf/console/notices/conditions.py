@@ -11,6 +11,8 @@ from policy.rules.matching import available
 from reshelf.console.live_view import LiveView
 from reshelf.console.notices.message import Notice
 from reshelf.inspect.layout_store import LayoutStore, unpack
+from reshelf.words.read import as_said, crossed
+from reshelf.words.said import say
 from schemas.messages.pages import PageRules
 from schemas.rules import Pin
 from streams.catalog.page import Key
@@ -37,20 +39,18 @@ class Facts(NamedTuple):
 
 def notices(facts: Facts, least_letters: int) -> Iterator[Notice]:
     """All that holds, each once; `least_letters` of a topic make an alarm."""
-    for page, crossed in sorted(facts.guard_rails.items()):
-        text = f"{page}: learned pages do worse than the holdout, beyond what is tolerated: {crossed}. See Experiment."
-        yield Notice("guard-rail", page, text, "experiment", page)
+    for page, rails in sorted(facts.guard_rails.items()):
+        yield Notice("guard-rail", page, say("notice.guard-rail", page=page, why=crossed(rails)), "experiment", page)
     yield from _relaxed(facts.relaxed)
     yield from _sold_out(facts)
     for topic, count in sorted(facts.letters.items()):
         if count >= least_letters:
-            where, minutes = topic or "topics that are not named", LETTERS_MS // 60_000
-            text = f"{count:,} dead letters from {where} in {minutes} minutes. See Pipeline."
+            where = topic or say("notice.no-topic")
+            text = say("notice.letters", count=count, topic=where, minutes=LETTERS_MS // 60_000)
             yield Notice("dead-letters", topic, text, "pipeline")
     over, total = facts.expired
     if over:
-        text = f"{over:,} of {total:,} layouts expired, so renderers show their fallback. Does a layout producer run?"
-        yield Notice("stale-layouts", "", text, "pipeline")
+        yield Notice("stale-layouts", "", say("notice.stale", expired=over, count=total), "pipeline")
 
 
 def _relaxed(relaxed: Mapping[Key, Sequence[str]]) -> Iterator[Notice]:
@@ -62,9 +62,15 @@ def _relaxed(relaxed: Mapping[Key, Sequence[str]]) -> Iterator[Notice]:
             said.setdefault((page, rule), []).append((segment, why))
     for (page, rule), cases in said.items():
         segment, why = cases[0]
-        segments = len({name for name, _ in cases})
-        more = f" and {segments - 1} more segments" if segments > 1 else ""
-        text = f"{page}: the rule {rule} cannot hold for {segment}{more}: {why}."
+        more = len({name for name, _ in cases}) - 1
+        text = say(
+            "notice.relaxed-more" if more else "notice.relaxed",
+            page=page,
+            rule=as_said(rule, "kind."),
+            segment=segment,
+            count=more,
+            why=as_said(why, "relaxed."),
+        )
         yield Notice("rule-cannot-hold", f"{page}\n{rule}", text, "rules", page)
 
 
@@ -75,7 +81,7 @@ def _sold_out(facts: Facts) -> Iterator[Notice]:
                 continue
             item = facts.items.get(rule.item)
             if item is not None and not available(item, facts.at_ms):
-                text = f"{page}: {rule.item} is pinned to {rule.slot} by {rule.name}, but is not on sale."
+                text = say("notice.sold-out", page=page, item=rule.item, slot=rule.slot, rule=rule.name)
                 yield Notice("sold-out-pin", f"{page}\n{rule.name}\n{rule.item}", text, "rules", page)
 
 

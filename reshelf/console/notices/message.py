@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from reshelf.words.catalog import ENGLISH
+from reshelf.words.said import in_language, say
+
 MOST = 20
 """Notices that one message lists."""
 
@@ -34,27 +37,33 @@ class Notice(NamedTuple):
         return f"{console.rstrip('/')}/#{self.place}{page}" if console else ""
 
 
-def subject(notices: Sequence[Notice]) -> str:
+def subject(notices: Sequence[Notice], language: str = ENGLISH) -> str:
     """One line for all of them."""
-    first = " ".join(notices[0].text.split())
-    more = f" (and {len(notices) - 1} more)" if len(notices) > 1 else ""
-    return f"Reshelf: {first[:120]}{more}"
+    first, more = " ".join(in_language(notices[0].text, language).split())[:120], len(notices) - 1
+    said = say("notice.subject-more", first=first, count=more) if more else say("notice.subject", first=first)
+    return in_language(said, language)
 
 
-def text(notices: Sequence[Notice], console: str) -> str:
+def text(notices: Sequence[Notice], console: str, language: str = ENGLISH) -> str:
     """A paragraph for each, with its link."""
-    parts = ["\n".join(filter(None, (notice.text, notice.link(console)))) for notice in notices[:MOST]]
+    texts = [(in_language(notice.text, language), notice.link(console)) for notice in notices[:MOST]]
+    parts = ["\n".join(filter(None, pair)) for pair in texts]
     if len(notices) > MOST:
-        parts.append(f"and {len(notices) - MOST} more, which the console shows")
+        parts.append(in_language(say("notice.left-out", count=len(notices) - MOST), language))
     return "\n\n".join(parts)
 
 
-def payload(notices: Sequence[Notice], console: str) -> dict[str, Any]:
+def payload(notices: Sequence[Notice], console: str, language: str = ENGLISH) -> dict[str, Any]:
     """What a webhook gets: `text` alone is what chats show."""
     return {
-        "text": text(notices, console),
+        "text": text(notices, console, language),
         "notices": [
-            {"kind": notice.kind, "page": notice.page, "text": notice.text, "link": notice.link(console)}
+            {
+                "kind": notice.kind,
+                "page": notice.page,
+                "text": in_language(notice.text, language),
+                "link": notice.link(console),
+            }
             for notice in notices[:MOST]
         ],
         "left_out": max(0, len(notices) - MOST),

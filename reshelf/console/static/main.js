@@ -62,7 +62,7 @@ function signal(state, text, more = text) {
 
 // The head of every page has the first words of the first warning; the page Pipeline says more.
 function signalled() {
-  if (warnings.length) signal("warned", warnings[0].split(":")[0], warnings.join("\n"));
+  if (warnings.length) signal("warned", warnings[0].split(/[:：]/)[0], warnings.join("\n"));
   else signal("live", t("console.live"));
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from policy.rules.compiled import in_force
+from reshelf.numbers import number, share
+from reshelf.words.said import say
 from schemas.messages.pages import PageRules
 from schemas.rules import FOR_EVER, Boost, Pin, Rule, Sponsored
 from streams.layouts.explain import Arm, Explanation
@@ -16,41 +18,39 @@ def answer(
     """The first thing to know of an arm in a cell: a slot for a segment.  Ranks are by click rate, the best first."""
     arms, (slot, segment) = explanation.arms, cell
     rank = next(at for at, other in enumerate(arms, 1) if other is arm)
-    alone = f"it would be {ordinal(rank)} of {len(arms):,} by its clicks"
+    alone = say("why.alone", rank=ordinal(rank), count=len(arms))
     named = [rule for rule in rules.rules if in_force(rule, segment, now_ms)]
     pin = next((rule for rule in named if isinstance(rule, Pin) and rule.item == arm.item), None)
     if pin is not None and pin.slot in arm.slots:
-        return f"Pinned {_where(pin.slot, slot)}{_until(pin, zone)}, for {pin.name}; on its own {alone}."
+        where = say("why.here") if pin.slot == slot else say("why.in", slot=pin.slot)
+        return say("why.pinned", where=where, until=_until(pin, zone), rule=pin.name, alone=alone)
     if arm.slots.get(slot) and (ad := _sponsored(named, arm, slot)):
-        return f"Sponsored here by {ad.name}{_until(ad, zone)}; on its own {alone}."
+        return say("why.sponsored", rule=ad.name, until=_until(ad, zone), alone=alone)
     if explanation.layout.guard_rail:
-        return f"The page shows its baseline to everybody, as a guard-rail was crossed; {alone}."
+        return say("why.baseline", alone=alone)
     if (off := _kept_off(named, arm)) and not arm.slots:
-        return f"Kept off the page by {off}; otherwise {alone}."
-    share = arm.slots.get(slot, 0.0)
-    likely = f"{ordinal(rank)} of {len(arms):,} items by clicks once looked at"
-    if share:
-        return f"{share:.0%} of visitors see it here: it is {likely}."
+        return say("why.kept-off", rule=off, alone=alone)
+    likely = say("why.likely", rank=ordinal(rank), count=len(arms))
+    if here := arm.slots.get(slot, 0.0):
+        return say("why.seen", share=share(here, 0), likely=likely)
     if arm.slots:
         best = max(arm.slots, key=lambda name: arm.slots[name])
-        return f"It stands in {best} rather than here, for {arm.slots[best]:.0%} of visitors: it is {likely}."
-    return f"Nobody sees it on this page now: it is {likely}."
+        return say("why.elsewhere", slot=best, share=share(arm.slots[best], 0), likely=likely)
+    return say("why.nobody", likely=likely)
 
 
-def ordinal(number: int) -> str:
+def ordinal(rank: int) -> str:
     """1st, 2nd, 3rd, 4th, 11th."""
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number:,}{ending}"
-
-
-def _where(pinned: str, slot: str) -> str:
-    return "here" if pinned == slot else f"in {pinned}"
+    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    return say(f"ordinal.{ending}", number=number(rank))
 
 
 def _until(rule: Rule, zone: tzinfo) -> str:
     if rule.ends_at >= FOR_EVER:
         return ""
-    return f" until {datetime.fromtimestamp(rule.ends_at / 1000, zone):%A, %-d %B}"
+    end = datetime.fromtimestamp(rule.ends_at / 1000, zone)
+    weekday, month = say(f"weekday.{end.weekday()}"), say(f"month.{end.month}")
+    return say("why.until", day=say("day", weekday=weekday, day=str(end.day), month=month))
 
 
 def _sponsored(rules: list[Rule], arm: Arm, slot: str) -> Sponsored | None:

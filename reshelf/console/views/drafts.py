@@ -21,6 +21,7 @@ from reshelf.inspect.prices.words import as_json
 from reshelf.rules.edits import edited, edits_of
 from reshelf.rules.file import check, read
 from reshelf.rules.segments import SegmentCheck
+from reshelf.words.said import plain, say
 from schemas.errors import BadSettings
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
@@ -70,15 +71,16 @@ def moment_of(text: str, zone: tzinfo) -> int:
     try:
         return moment(text, zone)
     except (ValueError, OverflowError) as error:
-        raise BadSettings(f"at: {error}") from None
+        raise BadSettings(say("refused.moment", error=str(error))) from None
 
 
 def _rules(view: LiveView, body: Mapping[str, Any]) -> PageRules:
-    pages = read(_draft(view, body), "the draft", view.settings.shop.zone, SegmentCheck(view.settings))
+    pages = read(_draft(view, body), say("publish.the-draft"), view.settings.shop.zone, SegmentCheck(view.settings))
     name = text_of(body, "page")
     page = next((each for each in pages if each.page == name), None)
     if page is None:
-        raise BadSettings(f"expected a draft of page {name!r}, got {', '.join(each.page for each in pages)}")
+        of = ", ".join(each.page for each in pages)
+        raise BadSettings(say("refused.draft-page", page=plain(name), pages=of))
     return page
 
 
@@ -88,7 +90,7 @@ def _draft(view: LiveView, body: Mapping[str, Any]) -> str:
     if not text:
         rules = view.catalog.rules.get(page)
         if rules is None:
-            raise BadSettings(f"no page {page!r} is declared")
+            raise BadSettings(say("refused.page-here", page=plain(page)))
         text = page_text(rules, view.settings.shop.zone)
     return edited(text, edits_of(body.get("edits", [])))
 

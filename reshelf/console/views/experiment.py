@@ -12,6 +12,7 @@ from policy.experiments.sequence import METRICS
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.uplift_lines import MOMENTS, Moment, UpliftLines
 from reshelf.inspect.experiment import LEARNED_NOTE, PageStanding, Point, health_as_json, over_time
+from reshelf.words.read import crossed
 
 
 async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> dict[str, Any]:
@@ -38,6 +39,7 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
             for name in by_bucket
         },
         **health_as_json(health),
+        "guard_rail": crossed(health.guard_rail),
         **decided(monitor.pages.get(page)),
         "by_segment": LEARNED_NOTE if view.catalog.rules[page].has_learned_segments else None,
         "rails": guard_rails(

@@ -10,11 +10,14 @@ from msgspec import UNSET
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.answer import answer
 from reshelf.console.views.shop import card, rendered
-from reshelf.inspect.explain import explain_now, stage_rows, visit_rows
+from reshelf.inspect.explain import explain_now
 from reshelf.inspect.shelves.explained import read_states, shelf_of_now
 from reshelf.inspect.shelves.words import facts
+from reshelf.inspect.stage_rows import stage_rows, visit_rows
+from reshelf.words.read import as_said, crossed, relaxed
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
+from streams.layouts.explain import Arm
 
 OTHERS = 12
 """Arms that are listed beside those in the slot, the likeliest to be clicked."""
@@ -42,8 +45,8 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
         "slots": rules.slots,
         "examination": round(explanation.examination[slot], 4),
         "policy": explanation.layout.policy,
-        "guard_rail": explanation.layout.guard_rail,
-        "relaxed": explanation.layout.relaxed,
+        "guard_rail": crossed(explanation.layout.guard_rail),
+        "relaxed": [relaxed(text) for text in explanation.layout.relaxed],
         "published": published.version if published else None,
         "standing": [card(arm.item, catalog.texts.get(arm.item)) | {"share": arm.slots[slot]} for arm in standing],
         "others": [card(arm.item, catalog.texts.get(arm.item)) for arm in explanation.arms if arm not in standing][
@@ -53,8 +56,13 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
         "visits": [row._asdict() for row in visit_rows(explanation.visits)],
         "shelves": _shelves(rules, published.layout() if published else None),
         "answer": chosen and answer(rules, explanation, chosen, (slot, segment), now_ms, view.settings.shop.zone),
-        "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | msgspec.to_builtins(chosen)),
+        "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | _plain(chosen)),
     }
+
+
+def _plain(arm: Arm) -> dict[str, Any]:
+    content: dict[str, Any] = msgspec.to_builtins(arm)
+    return content | {"rules": [as_said(text, "effect.") for text in arm.rules]}
 
 
 async def why_shelf(view: LiveView, state: State, rules: PageRules, segment: str, shelf: str, now_ms: int) -> Any:
@@ -71,8 +79,8 @@ async def why_shelf(view: LiveView, state: State, rules: PageRules, segment: str
         "segment": segment,
         "slots": rules.slots,
         "policy": layout.policy if layout else "",
-        "guard_rail": layout.guard_rail if layout else "",
-        "relaxed": layout.relaxed if layout else [],
+        "guard_rail": crossed(layout.guard_rail) if layout else "",
+        "relaxed": [relaxed(text) for text in layout.relaxed] if layout else [],
         "published": layout.version if layout else None,
         "shelves": shelves,
         "shelf": chosen | {"facts": [fact._asdict() for fact in facts(explanation, state.settings.fold.currency)]},

@@ -9,7 +9,10 @@ from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
 from reshelf.inspect import duplicate_window
 from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
-from reshelf.inspect.event_sample import faults, sample_as_json
+from reshelf.inspect.event_sample import Fault, faults, sample_as_json
+from reshelf.inspect.quotas import next_step, use_in_words
+from reshelf.numbers import number, share
+from reshelf.words.said import joined, say
 from streams.state.clicks.progress import Window
 from streams.state.limits.use import ALARM, QuotaUse
 
@@ -26,7 +29,7 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
     monitor = view.monitor
     away = [monitor.away] if monitor.away else []
     if view.state is None:
-        return away or ["no state yet: no worker has made it; start `reshelf worker`"]
+        return away or [say("pipeline.no-state")]
     waiting = _waiting(list(monitor.beats)[-WINDOW:])
     return [
         *(away or _stuck(monitor.look_age_s)),
@@ -34,51 +37,56 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
         *_expired(view, now_ms),
         *waiting,
         *_short_window(monitor.windows),
-        *(f"{fault.about}: {fault.detail}. {fault.remedy}" for fault in faults(monitor.events, view.settings)),
+        *(_fault(each) for each in faults(monitor.events, view.settings)),
         *_quotas(monitor.quotas),
         *_short_duplicates(monitor.duplicates),
     ]
 
 
+def _fault(fault: Fault) -> str:
+    return say("pipeline.fault", about=fault.about, detail=fault.detail, remedy=fault.remedy)
+
+
 def _stuck(age_s: float) -> Iterator[str]:
     if age_s > FROZEN_S:
-        yield f"figures are {age_s:,.0f} s old: Kafka or Redis takes long to answer"
+        yield say("pipeline.stuck", age=number(age_s))
 
 
 def _without_workers(view: LiveView) -> Iterator[str]:
     idle = [worker["role"] for worker in view.monitor.workers if worker["state"] in ("empty", "dead")]
     if idle:
-        who = "worker" if len(idle) == len(view.monitor.workers) else " or ".join(idle)
-        yield f"no {who} runs: the broker knows of none; start `reshelf worker`"
+        every = len(idle) == len(view.monitor.workers)
+        yield say("pipeline.idle", role=say("pipeline.worker") if every else joined("join.or", idle))
 
 
 def _expired(view: LiveView, now_ms: int) -> Iterator[str]:
     ends = [end for key, end in view.layout_history.newest.expiries() if key.page in view.catalog.rules]
     if over := sum(end <= now_ms for end in ends):
-        yield f"{over:,} of {len(ends):,} layouts expired: renderers show their fallback; does a layout producer run?"
+        yield say("pipeline.expired", expired=over, count=len(ends))
 
 
 def _waiting(beats: Sequence[Beat]) -> Iterator[str]:
     if beats and min(beat.age_ms for beat in beats) > LONG_MS:
-        yield f"{beats[-1].lag:,} events wait: the oldest for {beats[-1].age_ms / 1000:,.0f} s; does a learner keep up?"
+        yield say("pipeline.waiting", events=beats[-1].lag, age=number(beats[-1].age_ms / 1000))
 
 
 def _quotas(uses: Iterable[QuotaUse]) -> Iterator[str]:
     for use in uses:
         if use.ratio >= ALARM:
-            yield f"{use.ratio:.0%} of fold.{use.setting} is used: {use}. {use.remedy}"
+            words = {"use": use_in_words(use), "remedy": next_step(use)}
+            yield say("pipeline.quota", share=share(use.ratio, 0), setting=use.setting, **words)
 
 
 def _short_window(covered: Mapping[int, Window]) -> Iterator[str]:
     least = shortest(covered)
     if least is not None and least[1].short:
-        yield f"attribution window is {window_in_words(least[1])}: {NEXT_STEP}"
+        yield say("pipeline.window", covered=window_in_words(least[1]), next=NEXT_STEP)
 
 
 def _short_duplicates(tightest: duplicate_window.Tightest | None) -> Iterator[str]:
     if tightest is not None and tightest[1].ratio >= ALARM:
         words = duplicate_window.window_in_words(tightest)
-        yield f"duplicate window is {words}: {duplicate_window.next_step(tightest)}"
+        yield say("pipeline.duplicates", covered=words, next=duplicate_window.next_step(tightest))
 
 
 def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:

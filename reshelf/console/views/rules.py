@@ -19,6 +19,7 @@ from reshelf.rules.drafts import WAIT_FOR_ANOTHER
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from reshelf.rules.segments import SegmentCheck
+from reshelf.words.said import plain, say
 from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
 from schemas.rules import Pin
@@ -26,7 +27,8 @@ from schemas.rules import Pin
 SHORTEST = 2
 TITLES = 20
 """Items of one rule that are told by their titles."""
-SIGNED = {"author": "your name", "reason": "a reason"}
+SIGNED = {"author": "refused.author", "reason": "refused.why"}
+"""What is said where one of them lacks."""
 
 
 def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     if view.settings.publishing.two_people:
         raise BadSettings(WAIT_FOR_ANOTHER)
     author, reason = _signed(body, "author", "reason")
-    pages = read(text_of(body, "text"), "the text", view.settings.shop.zone, SegmentCheck(view.settings))
+    pages = read(text_of(body, "text"), say("publish.the-text"), view.settings.shop.zone, SegmentCheck(view.settings))
     version = body.get("version")
     # Of other pages that the text names nobody saw what is in force: only new ones are published.
     base = dict.fromkeys((page.page for page in pages), 0)
@@ -92,9 +94,9 @@ def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     author, reason = _signed(body, "author")
     page, version, base = body.get("page"), body.get("version"), body.get("base")
     if not isinstance(page, str) or not isinstance(version, int):
-        raise BadSettings(f"expected a page and a version to go back to, got {page!r} and {version!r}")
+        raise BadSettings(say("refused.back-to", page=repr(page), version=repr(version)))
     if not isinstance(base, int):
-        raise BadSettings(f"base: expected the version that is in force where one goes back from, got {base!r}")
+        raise BadSettings(say("refused.base", base=repr(base)))
     rules = topic.roll_back(view.settings.kafka, page, version, author, reason, _now_ms(), base)
     return {"published": [{"page": rules.page, "version": rules.version}]}
 
@@ -104,7 +106,7 @@ def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
     said = {name: text_of(body, name).strip()[:256] for name in ("author", "reason")}
     for name in needed:
         if len(said[name]) < SHORTEST:
-            raise BadSettings(f"expected {SIGNED[name]} for the history, got {said[name]!r}")
+            raise BadSettings(say(SIGNED[name], text=plain(said[name])))
     return said["author"], said["reason"]
 
 
@@ -112,7 +114,7 @@ def text_of(body: Mapping[str, Any], name: str) -> str:
     """A text of the body, empty where there is none; raises BadSettings for what is no text."""
     text = body.get(name, "")
     if not isinstance(text, str):
-        raise BadSettings(f"{name}: expected a text, got {type(text).__name__}")
+        raise BadSettings(say("refused.text", name=name, type=type(text).__name__))
     return text
 
 

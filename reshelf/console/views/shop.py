@@ -10,6 +10,7 @@ from policy.assignment import choose
 from reshelf.console.live_view import LiveView
 from reshelf.inspect.layout_store import StoredLayout
 from reshelf.rules.marks import marks, rules_of
+from reshelf.words.read import crossed, relaxed
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.fields import BASELINE, FALLBACK
 from schemas.messages.layouts import Layout, LayoutShelf
@@ -42,8 +43,8 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
         "expires_at": expires_at,
         "of": key.segment,
         "policy": layout.policy,
-        "relaxed": layout.relaxed,
-        "guard_rail": layout.guard_rail,
+        "relaxed": [relaxed(text) for text in layout.relaxed],
+        "guard_rail": crossed(layout.guard_rail),
         "rows": rows,
         "slots": _slots(view, rules, layout, [(slot, slate.get(slot, "")) for slot in slots], now_ms),
         "changes": list(_changes(view, key, unit)),

@@ -11,6 +11,9 @@ from reshelf.console.live_view import LiveView
 from reshelf.console.views.experiment import decided
 from reshelf.console.views.pipeline import warnings
 from reshelf.console.views.shop import card
+from reshelf.numbers import number
+from reshelf.words.read import relaxed
+from reshelf.words.said import say
 from schemas.topics import DAY_MS
 
 SOON_MS = 3 * DAY_MS
@@ -29,7 +32,7 @@ async def start(view: LiveView, now_ms: int) -> dict[str, Any]:
         "currency": settings.fold.currency,
         "pages": [{"page": page, "visitors": seen[page], **decided(view.monitor.pages.get(page))} for page in order],
         "moved": [mover._asdict() | card(mover.item, view.catalog.texts.get(mover.item)) for mover in news.moved],
-        "unkept": [each._asdict() for each in news.unkept],
+        "unkept": [each._asdict() | {"text": relaxed(each.text)} for each in news.unkept],
         "ending": list(_ending(view, now_ms))[:MOST_ENDING],
         "stale": [*warnings(view, now_ms), *_unfitted(view, order, now_ms)],
     }
@@ -48,4 +51,4 @@ def _unfitted(view: LiveView, pages: list[str], now_ms: int) -> Iterator[str]:
         fitted = view.catalog.parameters.get(page)
         if fitted is not None and now_ms - fitted.fitted_at > DAY_MS:
             days = (now_ms - fitted.fitted_at) / DAY_MS
-            yield f"{page} was last fitted {days:,.1f} days ago: new items start from what was known then"
+            yield say("start.unfitted", page=page, days=number(days, 1))

@@ -12,6 +12,7 @@ from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Price, Sponsorship
 from reshelf.numbers import UNKNOWN, between, gain, outcome, quantity, signed
 from reshelf.terminal.tables import table
+from reshelf.words.read import relaxed
 
 MOVED = 5
 """Items that are told of a segment in words, of those that gain and of those that lose most looks."""
@@ -55,7 +56,7 @@ def _segment(price: Price, share: float, level: float, views: float | None) -> d
         "change": earnings_as_json(price.change, level, own),
         "rules": {name: earnings_as_json(earnings, level, own) for name, earnings in price.rules.items()},
         "looks": dict(sorted(_moved(price).items(), key=lambda pair: pair[1])),
-        "relaxed": list(price.relaxed),
+        "relaxed": [relaxed(text) for text in price.relaxed],
     }
 
 

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policy.pages.model.factors import FactorInterval
-from reshelf.numbers import outcome
+from reshelf.numbers import number, outcome, share
+from reshelf.words.read import as_said, crossed
+from reshelf.words.said import joined, plain, say
 from streams.layouts.slates.shelf_evidence import Apart
-from streams.layouts.slates.shelf_explanation import Period, ShelfExplanation, ShelfInRow
+from streams.layouts.slates.shelf_explanation import Period, RuleState, ShelfExplanation, ShelfInRow
 
 
 class Fact(NamedTuple):
@@ -48,87 +50,99 @@ def story(of: ShelfExplanation, currency: str) -> str:
 def facts(of: ShelfExplanation, currency: str) -> Iterator[Fact]:
     """All that is known of a shelf, for commands and the console."""
     most = of.most_columns
-    columns = f"at least {of.least_columns} in a row" + (f", at most {most}" if most < max(256, of.items) else "")
-    title = f"{of.title!r}, " if of.title else ""
-    yield Fact("is", "", f"{title}a {of.kind}")
-    yield Fact("items", f"{of.items:,}", f"may be on it, {of.available:,} of them now; {columns}")
-    yield _standing(of)
-    yield Fact("decided", "", _decided(of))
+    limited = most < max(256, of.items)
+    columns = say("shelf.least-most" if limited else "shelf.least", least=of.least_columns, most=most)
+    kind = say("shelf.kind-titled" if of.title else "shelf.kind", title=plain(of.title), kind=of.kind)
+    yield Fact(say("shelf.is"), "", kind)
+    yield Fact(say("shelf.items"), number(of.items), say("shelf.may-be", available=of.available, columns=columns))
+    yield Fact(say("shelf.stands"), "", _standing(of))
+    yield Fact(say("shelf.decided"), "", _decided(of))
     yield from _added(of)
-    yield from (Fact(f"row {row.row}", "", _row(row, currency)) for row in of.rows if row.allowed or row.impressions)
-    for rule in of.rules:
-        state = ""
-        if of.slates:
-            state = f"; does not hold in {rule.lacking} of {of.slates} slates" if rule.lacking else "; holds"
-        yield Fact("rule", "", rule.text + state)
+    rows = (row for row in of.rows if row.allowed or row.impressions)
+    yield from (Fact(say("shelf.row", row=row.row), "", _row(row, currency)) for row in rows)
+    yield from (Fact(say("shelf.rule"), "", _rule(rule, of.slates)) for rule in of.rules)
 
 
-def _standing(of: ShelfExplanation) -> Fact:
+def _rule(state: RuleState, slates: int) -> str:
+    rule = as_said(state.text, "shelf-rule.")
+    if slates:
+        return say("shelf.lacking" if state.lacking else "shelf.holds", rule=rule, slates=state.lacking, all=slates)
+    return rule
+
+
+def _standing(of: ShelfExplanation) -> str:
     if not of.version:
-        return Fact("stands", "", "no layout is published for this segment yet")
-    places = ", ".join(f"{row.row} in {row.share:.0%} of slates" for row in of.standing) or "in no slate"
-    baseline = f"; {of.baseline} in the baseline" if of.baseline else ""
-    whose = "" if of.of == of.segment_name else f", that of {of.of!r}, as this segment has none of its own"
-    fell_back = f"; all visitors get the baseline: {of.guard_rail}" if of.guard_rail else ""
-    return Fact("stands", "", f"{places}{baseline}; layout of version {of.version}{whose}{fell_back}")
+        return say("shelf.unpublished")
+    places = joined("join.list", (say("shelf.place", row=row.row, share=share(row.share, 0)) for row in of.standing))
+    return say(
+        "shelf.standing",
+        places=places or say("shelf.nowhere"),
+        baseline=say("shelf.baseline", row=of.baseline) if of.baseline else "",
+        version=str(of.version),
+        whose="" if of.of == of.segment_name else say("shelf.of-other", segment=plain(of.of)),
+        fell_back=say("shelf.fell-back", why=crossed(of.guard_rail)) if of.guard_rail else "",
+    )
 
 
 def _decided(of: ShelfExplanation) -> str:
     period = of.period
     if period is None:
         if of.guard_rail:
-            return "shelves stand in the declared order until a new experiment begins"
-        return "shelves are decided when a layout is made for this segment"
-    since = f"in version {period.version}, at {period.since:,.0f} page views"
-    return f"{since}; shelves may move {_next(period)}"
+            return say("shelf.declared-order")
+        return say("shelf.when-made")
+    return say("shelf.since", version=str(period.version), views=number(period.since), next=_next(period))
 
 
 def _next(period: Period) -> str:
     if period.over:
-        return "with the next layout"
-    end = datetime.fromtimestamp(period.epoch_end / 1000, UTC)
-    return (
-        f"at {period.until:,.0f} page views ({period.views:,.0f} now), "
-        f"or when the epoch ends at {end:%Y-%m-%d %H:%M} UTC, or when the page changes"
-    )
+        return say("shelf.next")
+    end = f"{datetime.fromtimestamp(period.epoch_end / 1000, UTC):%Y-%m-%d %H:%M}"
+    return say("shelf.next-at", until=number(period.until), views=number(period.views), end=end)
 
 
 def _added(of: ShelfExplanation) -> Iterator[Fact]:
     """What the shelf adds, only where its title can be told from its items."""
+    adds = say("shelf.adds")
     if not of.fitted:
-        yield Fact("adds", "", "not fitted yet: every shelf is taken to add nothing")
+        yield Fact(adds, "", say("shelf.unfitted"))
         return
     if not of.apart_on_page.is_told:
-        yield Fact("adds", "", "its title and its items cannot be told apart: its items stood on no other shelf")
+        yield Fact(adds, "", say("shelf.apart-not"))
         return
-    on_page, there, orders = of.page, of.segment, of.orders
-    if on_page:
-        yield Fact("adds", _times(on_page), f"to clicks, on the page, {_between(on_page)}{_doubt(of.apart_on_page)}")
-    if there:
-        yield Fact("adds", _times(there), f"to clicks, in this segment, {_between(there)}{_doubt(of.apart)}")
+    if page := of.page:
+        text = say("shelf.on-page", between=_between(page), shared=_shared(of.apart_on_page))
+        yield Fact(adds, _times(page), text)
+    if there := of.segment:
+        yield Fact(adds, _times(there), say("shelf.in-segment", between=_between(there), shared=_shared(of.apart)))
     elif of.segment_name != "*":
-        yield Fact("adds", "", "in this segment its title and its items cannot be told apart")
-    if orders:
-        yield Fact("orders", _times(orders), f"to orders per click, {_between(orders)}")
+        yield Fact(adds, "", say("shelf.segment-apart-not"))
+    if orders := of.orders:
+        yield Fact(say("shelf.orders"), _times(orders), say("shelf.per-click", between=_between(orders)))
 
 
-def _doubt(apart: Apart) -> str:
-    return "" if apart.from_items else "; its items stood on no other shelf, so a part of that may be theirs"
+def _shared(apart: Apart) -> str:
+    return "" if apart.from_items else say("shelf.shared")
 
 
 def _times(factor: FactorInterval) -> str:
-    return f"×{factor.mean:.2f}"
+    return f"×{number(factor.mean, 2)}"
 
 
 def _between(factor: FactorInterval) -> str:
-    return f"95 % between {factor.low:.2f} and {factor.high:.2f}"
+    return say("shelf.between", low=number(factor.low, 2), high=number(factor.high, 2))
 
 
 def _row(row: ShelfInRow, currency: str) -> str:
-    beside = f"; ×{row.factor.mean:.2f} there beside, {_between(row.factor)}" if row.factor else ""
-    counted = (
-        f"{row.impressions:,.0f} impressions, {row.clicks:,.0f} clicks, {row.orders:,.0f} orders, "
-        f"{outcome('revenue', row.revenue, currency)} revenue"
+    factor = row.factor
+    beside = say("shelf.beside", factor=_times(factor), between=_between(factor)) if factor else ""
+    return say(
+        "shelf.reach",
+        reach=share(row.reach, 0),
+        look=share(row.look, 0),
+        impressions=number(row.impressions),
+        clicks=number(row.clicks),
+        orders=number(row.orders),
+        revenue=outcome("revenue", row.revenue, currency),
+        beside=beside,
+        allowed="" if row.allowed else say("shelf.not-allowed"),
     )
-    allowed = "" if row.allowed else "; it may not stand there now"
-    return f"in view in {row.reach:.0%} of page views, then looked at {row.look:.0%}; {counted}{beside}{allowed}"

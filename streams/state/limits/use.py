@@ -29,17 +29,6 @@ class QuotaUse(NamedTuple):
         """The share of the limit that is used."""
         return self.use / self.limit
 
-    def __str__(self) -> str:
-        return f"{self.tp} has {self.use:,} of {self.limit:,} distinct {self.names} in its newest time bucket"
-
-    @property
-    def remedy(self) -> str:
-        """What to do before the limit bites."""
-        return (
-            f"Raise fold.{self.setting} for all learners if the names are real (no new namespace is needed), "
-            "or look for a producer that puts ids into names."
-        )
-
 
 async def quota_use(store: Store, tps: Iterable[TopicPartition]) -> list[QuotaUse]:
     """The fullest partition for each limit, in the order of the limits."""

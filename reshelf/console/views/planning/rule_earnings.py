@@ -14,6 +14,7 @@ from reshelf.console.views.drafts import private
 from reshelf.inspect.prices.preview import page_pair
 from reshelf.inspect.prices.so_far import report
 from reshelf.inspect.prices.so_far_words import as_json
+from reshelf.words.said import say, sentence_of
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
 
@@ -62,10 +63,10 @@ class RuleEarnings:
         try:
             content = await self._work_out(rules)
         except ReshelfError as error:
-            content = {"error": str(error)}
+            content = {"error": sentence_of(error)}
         except Exception:
             log.exception("what the rules of page %s earned could not be worked out", rules.page)
-            content = {"error": "this could not be worked out; the console's log says why"}
+            content = {"error": say("refused.report")}
         self._earned.pop(rules.page, None)
         self._earned[rules.page] = _Earned(rules.version, now, content)
         if len(self._earned) > MOST_PAGES:

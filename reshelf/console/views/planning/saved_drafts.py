@@ -12,6 +12,7 @@ from reshelf.console.views.rules import checked, text_of
 from reshelf.people.person import Person, Role
 from reshelf.rules import drafts
 from reshelf.rules.topic import undeclared
+from reshelf.words.said import say
 from schemas.errors import BadSettings
 from schemas.messages.drafts import PageDraft
 
@@ -89,7 +90,7 @@ def _row(view: LiveView, draft: PageDraft) -> dict[str, Any]:
 def _revision(body: Mapping[str, Any]) -> int:
     revision = body.get("revision", 0)
     if not isinstance(revision, int) or revision < 0:
-        raise BadSettings(f"revision: expected that of the draft as it was opened, 0 for a new one, got {revision!r}")
+        raise BadSettings(say("refused.revision", revision=repr(revision)))
     return revision
 
 

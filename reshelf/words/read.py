@@ -1,0 +1,50 @@
+"""Sentences of messages, which are English wherever they were written: read by the texts of the English catalog."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from reshelf.words.catalog import ENGLISH, GAP, catalog
+from reshelf.words.said import Said, joined, say
+
+
+def as_said(text: str, group: str) -> str:
+    """The sentence of those whose keys begin with `group` that a text is; the text itself where it is none of them."""
+    for key, pattern in _patterns(group):
+        if match := pattern.fullmatch(text):
+            return Said(key, match.groupdict())
+    return text
+
+
+def relaxed(text: str) -> str:
+    """A line of a layout's `relaxed`: which rule could not hold everywhere, and why where it says so."""
+    rule, colon, why = text.partition(": ")
+    label = as_said(rule, "kind.")
+    return say("relaxed", rule=label, why=as_said(why, "relaxed.")) if colon else label
+
+
+def crossed(text: str) -> str:
+    """The outcomes whose guard-rails were crossed, as layouts say it: `clicks -9.0% to -7.0%; orders ...`."""
+    parts = [as_said(part, "crossed.") for part in text.split("; ")]
+    return joined("join.clauses", parts)
+
+
+@cache
+def _patterns(group: str) -> list[tuple[str, re.Pattern[str]]]:
+    return list(_compiled(group))
+
+
+def _compiled(group: str) -> Iterator[tuple[str, re.Pattern[str]]]:
+    for key, text in catalog(ENGLISH).items():
+        if key.startswith(group) and isinstance(text, str):
+            parts = GAP.split(text)
+            # Texts and names of gaps take turns.
+            yield (
+                key,
+                re.compile(
+                    "".join(f"(?P<{part}>.+?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)),
+                    re.DOTALL,
+                ),
+            )
