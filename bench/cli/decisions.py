@@ -107,7 +107,10 @@ ALONE = (PAGE, PICTURES, TASTES)
 )
 @click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="How many page views a day has.")
 @click.option(
-    "--bound", is_flag=True, help="Add a learner that has the true priors of the shops, which no other prior can beat."
+    "--bound",
+    is_flag=True,
+    help="Add a learner which has the true priors of the shops, that no other prior can beat; to --shop tastes one that "
+    "is told the tastes.",
 )
 @click.option(
     "--renewals",
@@ -196,7 +199,9 @@ def decisions(
     elif PAGE in shops:
         _compare_pages(front, checkpoints, seeds, processes, peers)
     elif TASTES in shops:
-        _answer(front, tastes, checkpoints, seeds, processes, exploration, visitors, elsewhere, worlds, folder, _say)
+        _answer(
+            front, tastes, checkpoints, seeds, processes, exploration, visitors, elsewhere, worlds, folder, bound, _say
+        )
     elif renewals:
         shapes = _shapes(shops, new, unbounded, sizes)
         _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)
