@@ -176,8 +176,9 @@ def decisions(
     With --shop tastes the policy races with learned segments against itself with one segment for all, in worlds
     where tastes are strong, weak, continuous or none, and others where strong ones meet drift, new items, shared
     devices or robots.
-    With --shop pictures the policy races against itself, without pictures or texts and with each; the shop's size is
-    its own, so that only --views, --seeds and --exploration matter.
+    With --shop pictures the policy races against itself, without pictures or texts and with each, and beside two
+    bounds; the shop's size is its own (6,000 page views and 20 new items a day), so that only --views, --seeds,
+    --processes and --exploration matter.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -195,7 +196,7 @@ def decisions(
     if chain:
         _answer(front, estimates, 10 * seeds, processes, _say)
     elif PICTURES in shops:
-        _compare_pictures(front, checkpoints, seeds, exploration)
+        _compare_pictures(front, checkpoints, seeds, processes, exploration)
     elif PAGE in shops:
         _compare_pages(front, checkpoints, seeds, processes, peers)
     elif TASTES in shops:
@@ -242,14 +243,14 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, sizes: M
     return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
 
 
-def _compare_pictures(front: Front, views: list[int], seeds: int, exploration: float) -> None:
+def _compare_pictures(front: Front, views: list[int], seeds: int, processes: int, exploration: float) -> None:
     if not importlib.util.find_spec("torch"):
         raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
     from bench.decisions import pictured
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
-    _answer(front, pictured, views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+    _answer(front, pictured, views, seeds, processes, Setup(choice=PolicyChoice(exploration=exploration)), _say)
 
 
 def _answer(front: Front, measurement: ModuleType, *arguments: object) -> None:
