@@ -109,8 +109,8 @@ ALONE = (PAGE, PICTURES, TASTES)
 @click.option(
     "--bound",
     is_flag=True,
-    help="Add a learner which has the true priors of the shops, that no other prior can beat; to --shop tastes one that "
-    "is told the tastes.",
+    help="Add a learner that has the true priors of the shops, which no other prior can beat; or one that "
+    "is told the tastes of --shop tastes.",
 )
 @click.option(
     "--renewals",
@@ -200,9 +200,8 @@ def decisions(
     elif PAGE in shops:
         _compare_pages(front, checkpoints, seeds, processes, peers)
     elif TASTES in shops:
-        _answer(
-            front, tastes, checkpoints, seeds, processes, exploration, visitors, elsewhere, worlds, folder, bound, _say
-        )
+        about = exploration, visitors, elsewhere, worlds, folder, bound
+        _answer(front, tastes, checkpoints, seeds, processes, *about, _say)
     elif renewals:
         shapes = _shapes(shops, new, unbounded, sizes)
         _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)

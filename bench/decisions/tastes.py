@@ -114,7 +114,7 @@ def text_of(content: Table) -> str:
     for world, figures_of in content["shops"]["tastes"]["worlds"].items():
         for views, ratio in figures_of["ratio_to_one_segment"].items():
             bound = figures_of["informed_to_one_segment"].get(views)
-            told = f"; told the tastes {_reach(bound)}" if bound else ""
-            lines.append(f"{world:<16}{int(views):>10,}  {_reach(ratio)}{told}")
+            beside = f"; told the tastes {_reach(bound)}" if bound else ""
+            lines.append(f"{world:<16}{int(views):>10,}  {_reach(ratio)}{beside}")
     lines.append(f"means of {content['seeds']} shops of {content['visitors']:,} visitors, with 95 % intervals")
     return "\n".join(lines)

@@ -134,12 +134,12 @@ class TasteShop(Shop):
 class Visitors:
     """What visitors looked at, the segments that were learned from it, and in which of them each is.
 
-    `told` are the segments of a learner that is told the tastes, and never learns any.
+    `true_model` has the segments of a learner that is told the tastes, and never learns any.
     """
 
     units: int
     seed: int
-    told: Published | None = None
+    true_model: Published | None = None
     published: Published | None = None
     looked_at: list[list[str]] = field(init=False)
     names: list[str] = field(init=False)
@@ -173,8 +173,8 @@ class Visitors:
     def learn(self, views: int, now_ms: int) -> None:
         """Fit the segments when enough came since they were, and assign everybody anew."""
         votes = votes_of(self.looked_at)
-        if self.told is not None:
-            self.published = self.told
+        if self.true_model is not None:
+            self.published = self.true_model
         elif views >= FIT_GROWTH * self._fitted_at and int((np.diff(votes.starts) >= 2).sum()) >= MIN_UNITS:
             rng = np.random.default_rng([self.seed, views])
             self.published = fit_segments(_there(votes), ItemFacts(), self.published, MOST_SEGMENTS, now_ms, rng)
