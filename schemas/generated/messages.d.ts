@@ -435,7 +435,7 @@ export interface TemplateRow {
   shelves?: string[];
 }
 
-/** The item stands in the slot, in every slate. */
+/** The item stands in the slot, in every slate; with `or_above`, in the slot or in one above it. */
 export interface Pin {
   kind: "pin";
   /** Unique on the page. */
@@ -447,6 +447,8 @@ export interface Pin {
   ends_at?: number;
   item: string;
   slot: string;
+  /** A soft pin: the policy chooses among the slot and those before it in rendered order. */
+  or_above?: boolean;
 }
 
 /** Scores of these arms are multiplied: above 1 lifts, below 1 buries, 0 keeps them off the page. */
