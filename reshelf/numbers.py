@@ -35,6 +35,19 @@ def quantity(value: float | None) -> str:
     return number(value, _digits(value or 0.0))
 
 
+def figures(value: float | None, most: int = 4) -> str:
+    """With as many digits as it has, at most so many that count, and all before the point."""
+    if value is None or not math.isfinite(value) or value == 0.0:
+        return number(value)
+    text = number(value, max(0, most - 1 - math.floor(math.log10(abs(value)))))
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def p_value(value: float) -> str:
+    """How likely chance alone would do as much; what is smaller than anybody asks is told as that."""
+    return "below 0.001" if value < 0.001 else number(value, 3)
+
+
 def share(value: float | None, digits: int = 1) -> str:
     """A part of one, in percent."""
     text = number(None if value is None else value * 100, digits)
@@ -49,6 +62,11 @@ def signed(value: float | None, form: Callable[[float], str] = quantity) -> str:
     if not any("1" <= digit <= "9" for digit in text):
         return text
     return f"{'+' if value > 0 else MINUS}{text}"
+
+
+def difference(value: float | None, digits: int = 0) -> str:
+    """A difference with so many digits behind the point, with its sign."""
+    return signed(value, lambda size: number(size, digits))
 
 
 def gain(value: float | None, digits: int = 1) -> str:

@@ -26,6 +26,7 @@ from reshelf.cli.near_names import suggest
 from reshelf.cli.plugins import OFFERED, how_to_get, plugins, summary
 from reshelf.processes.garbage import collect_rarely
 from reshelf.terminal.logs import TEXT
+from reshelf.terminal.waiting import at_work
 from schemas.errors import BadSettings, ReshelfError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -209,6 +210,8 @@ class _Root(LazyGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if name not in LASTING and not ctx.obj.verbose:
             _librdkafka.setLevel(logging.CRITICAL)
+        if name in COMMANDS and name not in LASTING and not ctx.resilient_parsing:
+            ctx.with_resource(at_work(sys.stderr))
         return name, command, rest
 
 
@@ -268,7 +271,9 @@ def _fail(error: Exception, command_line: Sequence[str]) -> int:
     message = _in_words(error)
     if message is None:
         raise error
-    click.echo(f"reshelf: {message}", err=True)
+    from reshelf.terminal.prose import tell
+
+    tell(f"reshelf: {message}", error=True)
     _report_to_script(command_line, message)
     return 2 if isinstance(error, BadSettings) else 1
 

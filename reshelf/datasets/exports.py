@@ -22,6 +22,7 @@ from reshelf.dialects.entry import Mapped
 from reshelf.dialects.events import TOPIC_OF, mapped
 from reshelf.dialects.report import EventReport
 from reshelf.dialects.rows import rows
+from reshelf.numbers import number
 from reshelf.topics import admin
 from schemas.codec import encode
 from schemas.errors import BadSettings
@@ -122,9 +123,11 @@ class Export:
         """The same for people."""
         said = self.report.lines()
         if self.repeated:
-            said.append(f"left out: {self.repeated:,} events whose id the files have before, or is the same order's")
+            said.append(
+                f"left out: {number(self.repeated)} events whose id the files have before, or is the same order's"
+            )
         if self.held:
-            said.append(f"left out: {self.held.total():,} events that the topics have already")
+            said.append(f"left out: {number(self.held.total())} events that the topics have already")
         return said
 
     def _first_of_each(self) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
+from reshelf.numbers import number
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, Transient
 from schemas.messages.catalog import CatalogItem
@@ -90,7 +91,7 @@ class Publisher:
         """Wait until all is acknowledged."""
         left = self._producer.flush(TIMEOUT_S)
         if left and not self._failure:
-            self._failure = f"{left} records were not acknowledged within {TIMEOUT_S:.0f} s"
+            self._failure = f"{left} records were not acknowledged within {number(TIMEOUT_S)} s"
         self._raise()
 
     def _send(self, topic: Topic, key: bytes, value: bytes, timestamp: int = 0) -> None:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from reshelf.datasets.imported import Publisher, held_ids
 from reshelf.datasets.open_bandit import HeldIds, OpenBandit, RowEvents, missing
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from reshelf.topics import admin
 from schemas.errors import BadSettings, ReshelfError, StateAttention
@@ -87,7 +88,7 @@ def wait_until_applied(settings: Settings, check: Callable[[], None]) -> None:
         if time.monotonic() - since > PATIENCE_S:
             raise StateAttention(
                 f"{left} offsets of {settings.kafka.prefix}events-* are not in namespace {settings.redis.namespace} "
-                f"and nothing moved for {PATIENCE_S:.0f} s. "
+                f"and nothing moved for {number(PATIENCE_S)} s. "
                 "Start a worker with the same settings: `reshelf worker learner`."
             )
         time.sleep(POLL_S)
@@ -109,7 +110,7 @@ async def _unapplied(redis: Redis, settings: Settings, bounds: Bounds) -> int:
     store = Store(redis, settings.redis.namespace, manifest_now.groups)
     left = 0
     for topic, pairs in bounds.items():
-        for number, (first, end) in enumerate(pairs):
-            marks = await store.watermarks(TopicPartition(topic, number), first)
+        for partition, (first, end) in enumerate(pairs):
+            marks = await store.watermarks(TopicPartition(topic, partition), first)
             left += max(0, end - min(mark.offset for mark in marks))
     return left

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from reshelf.numbers import between, gain
+from reshelf.numbers import between, gain, money, number, outcome, share
 
 TURN_S = 10.0
 COLOURS = {
@@ -39,10 +39,11 @@ def line(picture: dict[str, Any]) -> str:
     """One plain line, for output that is not a terminal."""
     figures = picture["figures"]
     return (
-        f"{picture['elapsed']:7.1f} s  {figures['events_per_s']:8.0f} events/s  {figures['layouts']:6d} layouts  "
-        f"{figures['signals']:6d} signals  {figures['returns']:4d} returns  "
-        f"click to layout {_delay(figures)}  clicks per view {figures['learned']['clicks_per_view']:.4f} learned, "
-        f"{figures['holdout']['clicks_per_view']:.4f} holdout  uplift {_interval(figures['uplift'])}  "
+        f"{number(picture['elapsed'], 1):>7} s  {number(figures['events_per_s']):>8} events/s  "
+        f"{number(figures['layouts']):>6} layouts  {number(figures['signals']):>6} signals  "
+        f"{number(figures['returns']):>4} returns  click to layout {_delay(figures)}  "
+        f"clicks per view {number(figures['learned']['clicks_per_view'], 4)} learned, "
+        f"{number(figures['holdout']['clicks_per_view'], 4)} holdout  uplift {_interval(figures['uplift'])}  "
         f"front page: order {_interval(figures['front']['order'])}, items {_interval(figures['front']['items'])}"
         f"{_tastes_line(figures)}"
     )
@@ -57,7 +58,7 @@ def _tastes_line(figures: dict[str, Any]) -> str:
 
 def _named(taste: dict[str, Any]) -> str:
     """A segment by its first words, and by what its visitors really are."""
-    return f"{taste['segment']} {' '.join(taste['words'][:2])} ({taste['share']:.0%} {taste['most']})"
+    return f"{taste['segment']} {' '.join(taste['words'][:2])} ({share(taste['share'], 0)} {taste['most']})"
 
 
 def closing(summary: dict[str, Any]) -> str:
@@ -84,7 +85,9 @@ def _tastes_closing(summary: dict[str, Any]) -> str:
 
 
 def _heading(picture: dict[str, Any], address: str) -> Text:
-    text = Text.assemble((" Reshelf ", "bold reverse"), f"  {picture['title']}, open for {picture['elapsed']:.0f} s")
+    text = Text.assemble(
+        (" Reshelf ", "bold reverse"), f"  {picture['title']}, open for {number(picture['elapsed'])} s"
+    )
     return text.append(f"   {address}", "underline") if address else text
 
 
@@ -92,13 +95,13 @@ def _figures(figures: dict[str, Any]) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold", min_width=9)
     table.add_column(style="dim")
-    table.add_row(f"{figures['events_per_s']:,.0f}", "events/s")
-    table.add_row(f"{figures['views_per_s']:,.0f}", "page views/s")
-    table.add_row(f"{figures['layouts']:,}", f"layouts ({figures['layouts_per_s']:.0f}/s)")
+    table.add_row(number(figures["events_per_s"]), "events/s")
+    table.add_row(number(figures["views_per_s"]), "page views/s")
+    table.add_row(number(figures["layouts"]), f"layouts ({number(figures['layouts_per_s'])}/s)")
     table.add_row(_delay(figures), "click to layout, p50 / p99")
-    table.add_row(f"{figures['lag']:,}", "clicks not yet in a layout")
-    table.add_row(f"{figures['signals']:,}", f"signals, and {figures['returns']:,} returns")
-    table.add_row(f"{figures['dead_letters']:,}", "dead letters")
+    table.add_row(number(figures["lag"]), "clicks not yet in a layout")
+    table.add_row(number(figures["signals"]), f"signals, and {number(figures['returns'])} returns")
+    table.add_row(number(figures["dead_letters"]), "dead letters")
     return Panel(table, title="Stream", border_style="dim")
 
 
@@ -106,14 +109,14 @@ def _arms(figures: dict[str, Any]) -> Panel:
     table = Table.grid(padding=(0, 2))
     for _ in range(4):
         table.add_column(justify="right")
-    table.add_row("", "[dim]page views", "[dim]clicks/view", "[dim]EUR/view")
+    table.add_row("", "[dim]page views", "[dim]clicks/view", "[dim]revenue/view")
     for name in ("learned", "holdout"):
         arm = figures[name]
         table.add_row(
             f"[bold]{name}",
-            f"{arm['views']:,}",
-            f"{arm['clicks_per_view']:.4f}",
-            f"{arm['revenue_per_view'] / 100:.3f}",
+            number(arm["views"]),
+            number(arm["clicks_per_view"], 4),
+            outcome("revenue", arm["revenue_per_view"], "EUR"),
         )
     uplifts = Table.grid(padding=(0, 2))
     uplifts.add_row("[bold]uplift of clicks", _coloured(figures["uplift"]))
@@ -127,8 +130,8 @@ def _tastes(tastes: dict[str, Any]) -> Panel:
     """Which segments were learned and what they earn; the shop alone knows what their visitors really are."""
     table = Table.grid(padding=(0, 2))
     for taste in tastes["segments"]:
-        visitors = f"{taste['visitors']:,} visitors"
-        truth = f"[dim]{taste['share']:.0%} of them {taste['most']}"
+        visitors = f"{number(taste['visitors'])} visitors"
+        truth = f"[dim]{share(taste['share'], 0)} of them {taste['most']}"
         table.add_row(f"[bold]{taste['segment']}", visitors, ", ".join(taste["words"][:5]), truth)
     if not tastes["segments"]:
         table.add_row("[dim]none yet: visitors have to look at some items first")
@@ -150,7 +153,7 @@ def _interval(interval: dict[str, Any]) -> str:
 
 def _delay(figures: dict[str, Any]) -> str:
     delay = figures["click_to_layout_ms"]
-    return f"{delay['p50']:.0f} / {delay['p99']:.0f} ms" if delay else "-"
+    return f"{number(delay['p50'])} / {number(delay['p99'])} ms" if delay else "-"
 
 
 def _renderer(picture: dict[str, Any]) -> Panel:
@@ -158,9 +161,9 @@ def _renderer(picture: dict[str, Any]) -> Panel:
     segment = segments[int(picture["elapsed"] / TURN_S) % len(segments)]
     renderer, columns = page["layouts"][segment], page["columns"]
     rows: list[RenderableType] = []
-    for number, begin in enumerate(range(0, len(renderer["slots"]), columns)):
+    for row, begin in enumerate(range(0, len(renderer["slots"]), columns)):
         if renderer["titles"]:
-            rows.append(Text(renderer["titles"][number] or "left out", style="bold underline"))
+            rows.append(Text(renderer["titles"][row] or "left out", style="bold underline"))
         rows.append(_row(renderer["slots"][begin : begin + columns], framed=not renderer["titles"]))
     return Panel(
         Group(*(rows or [Text("no layout yet: the renderer shows its fallback", "dim")])),
@@ -183,7 +186,7 @@ def _card(slot: dict[str, Any], *, framed: bool) -> RenderableType:
     below = (
         f"was {slot['before']}"
         if slot["fresh"] and slot["before"]
-        else f"{slot['category']}  {slot['price'] / 100:.2f}  {slot['share']:.0%}"
+        else f"{slot['category']}  {money(slot['price'], 'EUR')}  {share(slot['share'], 0)}"
     )
     text = Text(slot["title"] or "empty", style=f"bold {colour}", no_wrap=True, overflow="ellipsis")
     note = Text(below, style="italic" if slot["fresh"] else "dim", no_wrap=True, overflow="ellipsis")

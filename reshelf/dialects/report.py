@@ -9,6 +9,7 @@ from typing import Any
 from reshelf.dialects.action import LeftOut
 from reshelf.dialects.entry import Mapped
 from reshelf.feeds import FeedReport
+from reshelf.numbers import number
 
 
 @dataclass(slots=True)
@@ -54,13 +55,13 @@ class EventReport(FeedReport):
 
     def lines(self) -> list[str]:
         """The same for people."""
-        said = [f"{self.rows:,} rows"]
-        said += [f"  {name}: {count:,}" for name, count in self.mapped.most_common()]
+        said = [f"{number(self.rows)} rows"]
+        said += [f"  {name}: {number(count)}" for name, count in self.mapped.most_common()]
         for how, count in self.changed.most_common():
-            said.append(f"changed: {count:,} {how}")
+            said.append(f"changed: {number(count)} {how}")
         for title, counts in ("left out", self.left_out), ("left out of their rows", self.dropped):
             for reason, count in counts.most_common():
-                said.append(f"{title}: {count:,} {reason}; the first: {self.examples[reason]}")
+                said.append(f"{title}: {number(count)} {reason}; the first: {self.examples[reason]}")
                 if step := self.steps.get(reason):
                     said.append(f"  next: {step}")
         return said

@@ -13,6 +13,7 @@ import msgspec
 
 from reshelf.dialects.action import LeftOut
 from reshelf.dialects.values import printable
+from reshelf.numbers import number
 from schemas.errors import BadSettings
 from schemas.foreign_content import content_of
 
@@ -49,16 +50,16 @@ def rows(file: Path) -> Iterator[Row]:
 
 
 def _of_lines(file: BinaryIO, name: str) -> Iterator[Row]:
-    number = 0
+    at = 0
     while line := file.readline(LONGEST_LINE + 1):
-        number += 1
-        where = f"{name}, line {number}"
+        at += 1
+        where = f"{name}, line {at}"
         if len(line) > LONGEST_LINE:
             while line and not line.endswith(b"\n"):
                 line = file.readline(LONGEST_LINE)
-            yield Row(where, LeftOut(f"lines of more than {LONGEST_LINE:,} bytes", ONE_EACH))
+            yield Row(where, LeftOut(f"lines of more than {number(LONGEST_LINE)} bytes", ONE_EACH))
             continue
-        if number == 1:
+        if at == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
         if line := line.strip():
             yield from _of_line(line, where)
@@ -73,8 +74,8 @@ def _of_line(line: bytes, where: str) -> Iterator[Row]:
         yield Row(where, LeftOut("lines that are no JSON", ONE_EACH, printable(detail, LONGEST_DETAIL)))
         return
     parts = content if isinstance(content, list) else [content]
-    for number, part in enumerate(parts, 1):
-        place = f"{where}, element {number}" if isinstance(content, list) else where
+    for at, part in enumerate(parts, 1):
+        place = f"{where}, element {at}" if isinstance(content, list) else where
         is_object = isinstance(part, dict)
         yield Row(place, part if is_object else LeftOut("lines that hold no JSON object", ONE_EACH))
 
@@ -87,14 +88,14 @@ def _of_parquet(file: BinaryIO, name: str) -> Iterator[Row]:
         raise BadSettings(
             f"{name}: Parquet needs pyarrow: install reshelf with its extra `archive`, or export JSON lines"
         ) from None
-    number = 0
+    at = 0
     try:
         for batch in parquet.ParquetFile(file).iter_batches(BATCH):
             for content in batch.to_pylist():
-                number += 1
-                yield Row(f"{name}, row {number}", content)
+                at += 1
+                yield Row(f"{name}, row {at}", content)
     except (pa.ArrowException, ValueError) as error:
         raise BadSettings(
-            f"{name}, after row {number}: expected Parquet that can be read, got: {error}. Write it anew, or export "
+            f"{name}, after row {at}: expected Parquet that can be read, got: {error}. Write it anew, or export "
             "JSON lines."
         ) from None

@@ -93,6 +93,6 @@ def _broker(settings: Settings, span_ms: int) -> Generator[Finding, None, bool]:
         yield from look_at_events(settings)
     except (ReshelfError, KafkaException) as error:
         remedy = "Check kafka.bootstrap, and kafka.security_protocol with user, password and certificate files."
-        yield Finding("broker", "bad", words(error), remedy if isinstance(error, KafkaException) else "")
+        yield Finding("broker", "bad", words(error), remedy)
         return False
     return True

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.event_sample import TopicSample, faults, sample_events
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 
@@ -28,4 +29,4 @@ def event_findings(samples: Sequence[TopicSample], settings: Settings) -> Iterat
         yield Finding(fault.about, fault.state, fault.detail, fault.remedy)
     seen = sum(sample.records for sample in samples)
     if seen and not count:
-        yield Finding("events", "ok", f"partitions, clocks and holdout of the last {seen:,} records are right")
+        yield Finding("events", "ok", f"partitions, clocks and holdout of the last {number(seen)} records are right")

@@ -7,6 +7,8 @@ from typing import Literal
 
 from confluent_kafka import KafkaException
 
+from reshelf.numbers import difference
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -23,7 +25,7 @@ class Finding:
 
 def clock(about: str, skew_ms: float, allowed_ms: int) -> Finding:
     """Whether a clock is near enough to this machine's."""
-    skew = f"{skew_ms:+.0f} ms against this machine"
+    skew = f"{difference(skew_ms)} ms against this machine"
     if abs(skew_ms) <= allowed_ms:
         return Finding(about, "ok", skew)
     return Finding(about, "bad", skew, f"Let NTP set both clocks: at most {allowed_ms} ms are allowed for.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from reshelf.doctor.finding import Finding
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from schemas.topic import Topic
 from schemas.topics import TOPICS
@@ -29,9 +30,8 @@ def look_at_keys(settings: Settings) -> Iterator[Finding]:
     for topic in COMPACTED:
         strays, looked_at = _strays(settings.kafka, topic)
         if strays:
-            said.append(
-                f"{topic.name}: {strays:,} of {looked_at:,} records lie in another partition than their key's now"
-            )
+            of_all = f"{number(strays)} of {number(looked_at)} records"
+            said.append(f"{topic.name}: {of_all} lie in another partition than their key's now")
     if said:
         yield Finding("keys", "bad", "; ".join(said), REMEDY)
     else:

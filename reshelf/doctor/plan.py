@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from reshelf.numbers import figures, number
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from schemas.topics import DAY_MS, IMPRESSIONS
@@ -78,7 +79,7 @@ class Need:
     law: str
 
     def __str__(self) -> str:
-        return f"{self.what:<24}{f'{self.amount:,.6g} {self.unit}'.rstrip():>16}  {self.law}"
+        return f"{self.what:<24}{f'{figures(self.amount, 6)} {self.unit}'.rstrip():>16}  {self.law}"
 
 
 def shop_of(text: str) -> Shop:
@@ -109,22 +110,22 @@ def needs(shop: Shop, settings: Settings) -> Iterator[Need]:
     shards = max(math.ceil(state / (SHARD_GB * GB)), _workers(shop.events_per_s * redis_us / 1e6))
     partitions = max(PARTITIONS, 4 * learners, 2 * shards)
     yield Need("partitions", partitions, "", f"4 for each learner, who may double twice; at least {PARTITIONS}")
-    yield Need("learners", learners, "", f"{learner_us:.0f} µs an event among {shop.keys:,} keys, {_HALF}")
+    yield Need("learners", learners, "", f"{number(learner_us)} µs an event among {number(shop.keys)} keys, {_HALF}")
     span_ms = settings.fold.duplicate_window_ms
     events = shop.events_per_s * span_ms // 1000
     slots = min(events * shop.slots * NAME_BYTES // MB, partitions * settings.fold.duplicate_mb // 2)
     window = memory_for(IMPRESSIONS, events) + slots
-    law = f"of all learners, {span_ms / HOUR_MS:.3g} hours of events; fold.duplicate_mb bounds each partition"
+    law = f"of all learners, {figures(span_ms / HOUR_MS, 3)} hours of events; fold.duplicate_mb bounds each partition"
     yield Need("for duplicates", round(window / 1024, 1), "GB", law)
-    yield Need("Redis shards", shards, "", f"{redis_us:.0f} µs an event, {_HALF}; {SHARD_GB} GB of state each")
-    law = f"{tables} tables a key × {shop.items:,} items × slots; merged days take half"
+    yield Need("Redis shards", shards, "", f"{number(redis_us)} µs an event, {_HALF}; {SHARD_GB} GB of state each")
+    law = f"{tables} tables a key × {number(shop.items)} items × slots; merged days take half"
     yield Need("Redis, state", round(state / GB, 1), "GB", law)
     yield from _layouts(shop, settings, tables)
     attribution = math.ceil(shop.clicks / CLICKS_PER_CORE / SHARE_OF_CORE)
     days = settings.attribution.window_ms / DAY_MS + SPARE_DAYS
     disk = shop.clicks * 86_400 * days * CLICK_BYTES
-    yield Need("attribution", attribution, "", f"{CLICKS_PER_CORE:,} clicks a second and core, {_HALF}")
-    yield Need("its disk", round(disk / GB, 1), "GB", f"{CLICK_BYTES} bytes a click of {days:.0f} days, over all")
+    yield Need("attribution", attribution, "", f"{number(CLICKS_PER_CORE)} clicks a second and core, {_HALF}")
+    yield Need("its disk", round(disk / GB, 1), "GB", f"{CLICK_BYTES} bytes a click of {number(days)} days, over all")
     yield Need("fitter", 1, "", "and a spare one, as of all parts; fitter.memory_mb of memory")
     log = shop.events_per_s * 86_400 * (EVENT_BYTES + EVENT_SLOT_BYTES * shop.slots)
     law = f"{shop.retention_days} days before compression, times the copies"
@@ -141,7 +142,8 @@ def _layouts(shop: Shop, settings: Settings, tables: int) -> Iterator[Need]:
     held = shop.keys * tables * shop.items * HELD_BYTES * shop.slots / 12
     by_memory = math.ceil(held / (layouts.memory_mb * MB * 7 / 8))
     by_processor = _workers(per_s * compose_ms / 1000)
-    law = f"{per_s:,.3g} layouts a second of {compose_ms:.3g} ms, {_HALF}; {layouts.memory_mb:,} MiB of counts each"
+    counts = f"{number(layouts.memory_mb)} MiB of counts each"
+    law = f"{figures(per_s, 3)} layouts a second of {figures(compose_ms, 3)} ms, {_HALF}; {counts}"
     yield Need("layout workers", max(by_memory, by_processor), "", law)
     yield Need("their counts", round(held / GB, 1), "GB", "of all workers; what is beyond the bound is read again")
     size = LAYOUT_BYTES * shop.slots / 12
@@ -163,13 +165,14 @@ def limits(shop: Shop, fold: FoldSettings) -> Iterator[str]:
     partition_events = shop.events_per_s * fold.duplicate_window_ms // 1000 // PARTITIONS
     if (window := memory_for(IMPRESSIONS, partition_events)) >= ALARM * fold.duplicate_mb:
         yield (
-            f"fold.duplicate_mb is {fold.duplicate_mb:,} and {window:,} would be in use with {PARTITIONS} partitions: "
-            f"set it to {window * 5 // 4:,}, or shorten fold.duplicate_window_ms."
+            f"fold.duplicate_mb is {number(fold.duplicate_mb)} and {number(window)} would be in use with {PARTITIONS} "
+            f"partitions: set it to {number(window * 5 // 4)}, or shorten fold.duplicate_window_ms."
         )
     for name, used in uses.items():
         limit = getattr(fold, name)
         if used >= ALARM * limit:
-            yield f"fold.{name} is {limit:,} and {used:,} are in use: set it to {2 * used:,} at least."
+            enough = number(2 * used)
+            yield f"fold.{name} is {number(limit)} and {number(used)} are in use: set it to {enough} at least."
 
 
 def spans(days: int, fold: FoldSettings) -> int:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.lag import learned_marks
 from reshelf.namespaces.extend import lacking
+from reshelf.numbers import number, share
 from reshelf.people.file import read_people, require_access, require_names
 from reshelf.processes.encoder import installed
 from reshelf.service_settings import EncoderSettings, require_channels
@@ -48,17 +49,17 @@ def access_findings(settings: Settings) -> Iterator[Finding]:
             try:
                 required_token(group, part.host, part.token)
             except BadSettings as error:
-                yield Finding(group, "bad", str(error))
+                yield Finding(group, "bad", str(error), f"Set it so, or the {group} does not start.")
     try:
         people = read_people(settings.publishing.people)
         require_access(settings.console, people)
         require_names(settings.publishing, people)
     except BadSettings as error:
-        yield Finding("console", "bad", str(error))
+        yield Finding("console", "bad", str(error), "Mend these settings, or the console does not start.")
     try:
         require_channels(settings.notices)
     except BadSettings as error:
-        yield Finding("notices", "bad", str(error))
+        yield Finding("notices", "bad", str(error), "Mend these settings, or the console does not start.")
 
 
 def folder_findings(settings: Settings) -> Iterator[Finding]:
@@ -74,7 +75,9 @@ def _folder_findings(role: str, folder: Path) -> Iterator[Finding]:
         yield Finding(f"{role} folder", "note", f"{_named(folder, there)} cannot be written by this user", remedy)
     elif (use := disk_use(there)).ratio >= ALARM:
         remedy = f"Where {role} runs on this machine: make room, or set {role}.folder to one on another disk."
-        yield Finding(f"{role} folder", "note", f"the disk of {_named(folder, there)} is {use.ratio:.0%} full", remedy)
+        yield Finding(
+            f"{role} folder", "note", f"the disk of {_named(folder, there)} is {share(use.ratio, 0)} full", remedy
+        )
 
 
 def _named(folder: Path, there: Path) -> str:
@@ -90,7 +93,8 @@ def encoder_finding(settings: Settings) -> Iterator[Finding]:
         try:
             check(own.model, own.device, own.dtype)
         except BadSettings as error:
-            yield Finding("encoder", "note", f"would not start on this machine: {error}")
+            remedy = "Set encoder.model, encoder.device and encoder.dtype so, or run the encoder on another machine."
+            yield Finding("encoder", "note", f"would not start on this machine: {error}", remedy)
 
 
 def look_at_state(settings: Settings) -> Iterator[Finding]:
@@ -100,7 +104,7 @@ def look_at_state(settings: Settings) -> Iterator[Finding]:
     except NamespaceMissing:
         return
     for refusal in refusals:
-        yield Finding("namespace", "bad", refusal)
+        yield Finding("namespace", "bad", refusal, "Do this first: workers refuse to go on.")
     if new:
         remedy = "Stop the workers, run `reshelf state extend`, and start them again (docs/operating/operating.md)."
         yield Finding("namespace", "note", f"it does not count {', '.join(new)} yet", remedy)
@@ -199,6 +203,6 @@ def _same_log(
                     batch = Batch(tp, record.offset, record.offset + 1, 0, [record])
                     checks.append(lambda batch=batch: LogCheck(batch.tp, [marks[batch.tp]]).check(batch))  # type: ignore[misc]
     if unread:
-        name, number = min(unread)
-        raise Transient(f"Kafka showed nothing of {name}/{number} for {SILENT_S:.0f} s")
+        name, partition = min(unread)
+        raise Transient(f"Kafka showed nothing of {name}/{partition} for {number(SILENT_S)} s")
     return checks

@@ -11,6 +11,7 @@ from policy.segments.rule import UNASSIGNED
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.attribution_window import duration
 from reshelf.inspect.event_sample import last_records
+from reshelf.numbers import number
 from reshelf.rules import topic as rules_topic
 from reshelf.settings import Settings
 from schemas.codec import decoder
@@ -88,11 +89,15 @@ def view_findings(
             continue
         about, other = f"segments of {page}", total - sum(of_page.get(name, 0) for name in served)
         if other > MOST_OTHER * total:
-            observation = f"{other:,} of the last {total:,} page views name a segment that is none of the model"
+            observation = (
+                f"{number(other)} of the last {number(total)} page views name a segment that is none of the model"
+            )
             remedy = "Have whoever shows the page choose the segment by the model (docs/start/rendering.md)."
             yield Finding(about, "bad", observation, remedy)
         elif model and model.names and of_page.get(UNASSIGNED, 0) > MOST_UNASSIGNED * total:
-            observation = f"{of_page[UNASSIGNED]:,} of the last {total:,} page views are by visitors in {UNASSIGNED}"
+            observation = (
+                f"{number(of_page[UNASSIGNED])} of the last {number(total)} page views are by visitors in {UNASSIGNED}"
+            )
             remedy = (
                 "Few looked at items that the model knows: check that the tier keeps what visitors looked at, and how "
                 "many of them agree to it."

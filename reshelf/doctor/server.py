@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from reshelf.doctor.finding import Finding, clock
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.state.connection.client import redis_servers
@@ -17,6 +18,7 @@ from streams.state.limits.use import ALARM
 
 MB = 1_000_000
 OLDEST = {"redis": 7, "valkey": 8}
+REACH_REMEDY = "Check that the server runs, and redis.url with user, password and certificate files."
 
 
 def look_at_redis(settings: Settings) -> Generator[Finding, None, bool]:
@@ -27,10 +29,10 @@ def look_at_redis(settings: Settings) -> Generator[Finding, None, bool]:
                 skew_ms = _redis_skew_ms(client)
                 yield from redis_findings(client.info(), skew_ms, settings.attribution.clock_skew_ms, name)
     except (redis.RedisError, OSError) as error:
-        yield Finding("Redis", "bad", str(translate_error(error)))
+        yield Finding("Redis", "bad", str(translate_error(error)), REACH_REMEDY)
         return False
     except BadSettings as error:
-        yield Finding("Redis", "bad", str(error))
+        yield Finding("Redis", "bad", str(error), REACH_REMEDY)
         return False
     return True
 
@@ -51,8 +53,8 @@ def redis_findings(info: Mapping[str, Any], skew_ms: float, allowed_ms: int, nam
 
 def _memory(name: str, used: int, limit: int) -> Finding:
     if not limit:
-        return Finding(f"{name} memory", "ok", f"{used / MB:,.0f} MB, no limit (maxmemory)")
-    text = f"{used / MB:,.0f} of {limit / MB:,.0f} MB (maxmemory)"
+        return Finding(f"{name} memory", "ok", f"{number(used / MB)} MB, no limit (maxmemory)")
+    text = f"{number(used / MB)} of {number(limit / MB)} MB (maxmemory)"
     if used < ALARM * limit:
         return Finding(f"{name} memory", "ok", text)
     remedy = "Raise maxmemory: a server that is full takes no writes, and all workers wait."

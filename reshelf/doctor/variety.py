@@ -8,6 +8,7 @@ from contextlib import suppress
 from policy.assignment import own_slates
 from policy.segments.rule import UNASSIGNED
 from reshelf.doctor.finding import Finding
+from reshelf.numbers import number
 from reshelf.rules import topic as rules_topic
 from reshelf.settings import Settings
 from schemas.codec import decode_key, decoder
@@ -49,14 +50,18 @@ def variety_findings(layouts: Layouts, categories: Mapping[str, str]) -> Iterato
             for (name, segment), layout in sorted(layouts.items())
             if name == page and is_learned(segment) and segment != UNASSIGNED
         }
-        narrow = [f"{segment} {seen:.1f}" for segment, seen in own.items() if seen < LEAST_SHARE * whole]
+        narrow = [f"{segment} {number(seen, 1)}" for segment, seen in own.items() if seen < LEAST_SHARE * whole]
         about = f"variety of {page}"
         if narrow:
-            observation = f"a visitor sees {whole:.1f} categories on the page for all, in segments {', '.join(narrow)}"
+            observation = (
+                f"a visitor sees {number(whole, 1)} categories on the page for all, in segments {', '.join(narrow)}"
+            )
             remedy = "Add a rule `cap` by category (docs/concepts/rules.md), or more `exploration` to its policy."
             yield Finding(about, "note", observation, remedy)
         elif own:
-            yield Finding(about, "ok", f"segments show {min(own.values()):.1f} categories and more, all {whole:.1f}")
+            yield Finding(
+                about, "ok", f"segments show {number(min(own.values()), 1)} categories and more, all {number(whole, 1)}"
+            )
 
 
 def seen_categories(layout: Layout, categories: Mapping[str, str]) -> float:

@@ -19,6 +19,7 @@ from reshelf.inspect.lag import partition_lags
 from reshelf.inspect.layouts_topic import latest, read_lives
 from reshelf.inspect.quotas import next_step, use_in_words
 from reshelf.namespaces.open_state import open_state
+from reshelf.numbers import number, share
 from reshelf.settings import Settings
 from schemas.messages.layouts import LayoutLife
 from streams.kafka.clients import confluent_admin_config
@@ -100,7 +101,7 @@ def _workers(absent: Sequence[str]) -> Finding:
 
 
 def _lag(behind: int, most: int, incomplete: bool) -> Finding:
-    observation = f"{behind:,} records behind the log"
+    observation = f"{number(behind)} records behind the log"
     if behind <= (0 if incomplete else most):
         return Finding("state", "ok", observation)
     remedy = "Start the workers that are missing." if incomplete else "Add learners, at most one for each partition."
@@ -114,7 +115,7 @@ def quota_findings(uses: Sequence[QuotaUse]) -> Iterator[Finding]:
         yield Finding("names", "bad" if use.use >= use.limit else "note", use_in_words(use), next_step(use))
     if uses and not high:
         fullest = max(uses, key=lambda use: use.ratio)
-        yield Finding("names", "ok", f"at most {fullest.ratio:.0%} of a limit is used (fold.{fullest.setting})")
+        yield Finding("names", "ok", f"at most {share(fullest.ratio, 0)} of a limit is used (fold.{fullest.setting})")
 
 
 def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:
@@ -125,10 +126,10 @@ def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:
     lives = read_lives(kafka)
     left_s = lives.end_of(newest.life, newest.expires_at) / 1000 - time.time()
     if left_s > 0:
-        yield Finding("layouts", "ok", f"the newest expires in {left_s:.0f} s")
+        yield Finding("layouts", "ok", f"the newest expires in {number(left_s)} s")
     else:
         remedy = "Renderers show their own fallback. Run `reshelf worker layouts`; where one runs, see its log."
-        yield Finding("layouts", "note", f"all have expired, the newest {-left_s:,.0f} s ago", remedy)
+        yield Finding("layouts", "note", f"all have expired, the newest {number(-left_s)} s ago", remedy)
     yield from lives_findings(lives.all(), time.time_ns() // 1_000_000)
 
 

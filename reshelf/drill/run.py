@@ -27,6 +27,7 @@ from reshelf.drill.setup.workers import Workers
 from reshelf.drill.slow import slow_redis, throttle_readers
 from reshelf.drill.traffic import Traffic
 from reshelf.drill.watch import DECIDED, READERS, Ends, Reader, Watch, missing
+from reshelf.numbers import number
 from reshelf.processes.children import MOST_WAITS
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
@@ -136,7 +137,7 @@ class _Drill:
         self._traffic.start()
         self._until(self._cold, WARM_UP_S, "the workers did not begin to work")
         doing = "watching them" if self._options.soak else "breaking things"
-        self._say(f"{len(workers.members)} workers have begun; {doing} for {self._options.seconds:.0f} s")
+        self._say(f"{len(workers.members)} workers have begun; {doing} for {number(self._options.seconds)} s")
         self._break()
         report.unacknowledged = self._traffic.stop(60)
         report.events = self._traffic.sent
@@ -209,7 +210,7 @@ class _Drill:
             now = time.monotonic()
             if now - moved_at > limit_s or now - begin > MOST_WAITS * limit_s:
                 said = "\n".join(self._environment.workers.gave_up[-3:])
-                raise ReshelfError(f"{otherwise} within {now - begin:.0f} s (seed {self._options.seed}). {said}")
+                raise ReshelfError(f"{otherwise} within {number(now - begin)} s (seed {self._options.seed}). {said}")
             self._tick()
 
     def _cold(self) -> int:

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from policy.experiments.elimination import Standing, pair_level, standings
 from policy.experiments.sequence import METRICS
 from reshelf.namespaces.open_state import open_state
-from reshelf.numbers import between
+from reshelf.numbers import between, figures, number
 from reshelf.rules import topic
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
@@ -83,10 +83,10 @@ class Certificate(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """In words, for the history of the rules."""
         drops = ", ".join(
-            f"{branch.name} ({between(branch.low, branch.high)} of {branch.views:,} page views)"
+            f"{branch.name} ({between(branch.low, branch.high)} of {number(branch.views)} page views)"
             for branch in self.dropped
         )
-        words = f"{drops} worse in {self.goal} than {self.best} for certain ({self.level:.4g})"
+        words = f"{drops} worse in {self.goal} than {self.best} for certain ({figures(self.level)})"
         return (f"promoted {self.best}: {words}" if self.action == "promote" else f"dropped {words}")[
             :REASON_CHARACTERS
         ]

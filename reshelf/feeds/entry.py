@@ -10,6 +10,7 @@ import msgspec
 
 from reshelf.feeds.report import FeedReport
 from reshelf.feeds.values import plain, price
+from reshelf.numbers import number
 from reshelf.topics.lines import Shop
 from schemas.messages.catalog import CatalogItem
 
@@ -33,7 +34,7 @@ class Entry:
         said = plain(value)
         if len(said) > LONGEST[target]:
             said = said[: LONGEST[target]]
-            self.report.change(f"{target} cut to {LONGEST[target]:,} characters")
+            self.report.change(f"{target} cut to {number(LONGEST[target])} characters")
         if said and not self.fields.get(target):
             self.fields[target] = said
             self.report.map(source, target)
@@ -60,7 +61,7 @@ class Entry:
         if self.fields.get("image"):
             return
         if len(value) > LONGEST_IMAGE:
-            self.report.change(f"{source} beyond {LONGEST_IMAGE:,} characters dropped")
+            self.report.change(f"{source} beyond {number(LONGEST_IMAGE)} characters dropped")
         elif value:
             self.fields["image"] = value
             self.report.map(source, "image")

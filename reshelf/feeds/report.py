@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from reshelf.numbers import number
+
 MOST_NAMES = 200
 """Distinct names of columns and elements that are counted by name."""
 SHOWN = 8
@@ -59,9 +61,11 @@ class FeedReport:
         for title, counts in ("mapped", self.mapped), ("dropped", self.dropped), ("changed", self.changed):
             if counts:
                 more = f", and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
-                said.append(f"{title}: {', '.join(f'{name} ({n:,})' for name, n in counts.most_common(SHOWN))}{more}")
+                said.append(
+                    f"{title}: {', '.join(f'{name} ({number(n)})' for name, n in counts.most_common(SHOWN))}{more}"
+                )
         for reason, count in self.left_out.most_common():
-            said.append(f"left out: {count:,} {reason}; the first: {self.examples[reason]}")
+            said.append(f"left out: {number(count)} {reason}; the first: {self.examples[reason]}")
         return said
 
     @staticmethod

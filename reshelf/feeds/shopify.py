@@ -17,6 +17,7 @@ from reshelf.feeds.entry import Entry
 from reshelf.feeds.report import FeedReport
 from reshelf.feeds.rows import rows
 from reshelf.feeds.values import flag, price, time
+from reshelf.numbers import number
 from reshelf.topics.lines import Shop
 from schemas.errors import BadSettings
 from schemas.foreign_content import content_of
@@ -115,7 +116,7 @@ def shopify_jsonl(file: BinaryIO, source: str, shop: Shop, report: FeedReport) -
 
 def _object(line: bytes, where: str) -> dict[str, Any]:
     if len(line) > LONGEST_LINE:
-        raise BadSettings(f"{where}: expected at most {LONGEST_LINE:,} bytes in a line")
+        raise BadSettings(f"{where}: expected at most {number(LONGEST_LINE)} bytes in a line")
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

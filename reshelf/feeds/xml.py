@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 from xml.parsers import expat
 
+from reshelf.numbers import number
 from schemas.errors import BadSettings
 from schemas.foreign_content import content_of
 
@@ -100,7 +101,7 @@ class _Reader:
             return
         self._length += len(data)
         if self._length > LONGEST_VALUE:
-            raise _Excess(f"expected a value of at most {LONGEST_VALUE:,} characters")
+            raise _Excess(f"expected a value of at most {number(LONGEST_VALUE)} characters")
         self._text.append(data)
 
     def _end(self, name: str) -> None:
@@ -110,7 +111,7 @@ class _Reader:
             self._values.append((_local(name), "" if self._nested else "".join(self._text).strip()))
             self._nested = False
             if len(self._values) > MOST_VALUES:
-                raise _Excess(f"expected at most {MOST_VALUES:,} elements in a product")
+                raise _Excess(f"expected at most {number(MOST_VALUES)} elements in a product")
         elif depth == self._product:
             self._ready.append(Element(self.parser.CurrentLineNumber, self._values))
             self._product = 0

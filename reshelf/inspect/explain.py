@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from rich.console import Group, RenderableType
 from reshelf.inspect.layouts_topic import by_likelihood
 from reshelf.inspect.stage_rows import StageRow, stage_rows, visit_rows
 from reshelf.namespaces.open_state import open_state
+from reshelf.numbers import difference, figures, number, share
 from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
@@ -105,13 +107,13 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
     }
 
 
-def listing(explanation: Explanation) -> RenderableType:
-    """The likeliest arms, one a line."""
+def listing(explanation: Explanation, titles: Mapping[str, str] = MappingProxyType({})) -> RenderableType:
+    """The likeliest arms, one a line, with what people call them where that is known."""
     if not explanation.arms:
         return "the page has no candidates: no available item of the catalog fits them (`reshelf rules show`)"
-    head = ["item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "shelves", "rules"]
-    rows = [_row(arm) for arm in explanation.arms[:LISTED]]
-    for column in ("rules", "shelves"):
+    head = ["item", "seen", "clicks", "rate", "95 %", "slots", "title", "shelves", "rules"]
+    rows = [_row(arm, titles) for arm in explanation.arms[:LISTED]]
+    for column in ("rules", "shelves", "title"):
         at = head.index(column)
         if not any(row[at] for row in rows):
             head, rows = head[:at] + head[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
@@ -129,25 +131,32 @@ def listing(explanation: Explanation) -> RenderableType:
     )
 
 
-def _row(arm: Arm) -> tuple[str, ...]:
-    places = ", ".join(f"{slot} {share:.0%}" for slot, share in arm.slots.items())
+def _row(arm: Arm, titles: Mapping[str, str]) -> tuple[str, ...]:
     return (
         arm.item,
-        f"{arm.impressions:,.0f}",
-        f"{arm.clicks:,.0f}",
-        f"{arm.prior.click_rate:.2%}",
-        f"{arm.click_rate:.2%}",
-        f"{arm.low:.2%} - {arm.high:.2%}",
-        places or "-",
+        number(arm.impressions),
+        number(arm.clicks),
+        share(arm.click_rate, 2),
+        f"{share(arm.low, 2)} to {share(arm.high, 2)}",
+        _likeliest(arm.slots),
+        titles.get(arm.item, ""),
         _shelves(arm),
         "; ".join(arm.rules),
     )
 
 
+def _likeliest(slots: Mapping[str, float]) -> str:
+    """The slot that an arm is most often in, and in how many others it is, too."""
+    if not slots:
+        return "-"
+    best = max(slots, key=lambda slot: slots[slot])
+    return f"{best} {share(slots[best], 0)}" + (f" +{len(slots) - 1}" if len(slots) > 1 else "")
+
+
 def _shelves(arm: Arm) -> str:
     """The shelves that may show an arm, those that do first, each with its share of slates."""
     ordered = sorted(arm.shelves.items(), key=lambda pair: (-pair[1], pair[0]))
-    return ", ".join(f"{name} {share:.0%}" if share else name for name, share in ordered)
+    return ", ".join(f"{name} {share(part, 0)}" if part else name for name, part in ordered)
 
 
 def row_lines(explanation: Explanation) -> Iterator[str]:
@@ -159,27 +168,28 @@ def row_lines(explanation: Explanation) -> Iterator[str]:
 def story(arm: Arm) -> str:
     """One arm in words."""
     prior = arm.prior
-    parts = ", ".join(f"{name} {part:+.2f}" for name, part in prior.features.items())
+    parts = ", ".join(f"{name} {difference(part, 2)}" for name, part in prior.features.items())
     lines = [
         f"{arm.item}",
-        f"seen       {arm.impressions:,.0f} times, {_looked_at(arm)}; {arm.clicks:,.0f} clicks"
-        + (f"; {arm.retained:.0%} of that still counts" if arm.retained < 0.995 else ""),
-        f"prior      {prior.click_rate:.3%}, weighing {prior.strength:,.0f} looks: the page's {prior.base:.3%}"
+        f"seen       {number(arm.impressions)} times, {_looked_at(arm)}; {number(arm.clicks)} clicks"
+        + (f"; {share(arm.retained, 0)} of that still counts" if arm.retained < 0.995 else ""),
+        f"prior      {share(prior.click_rate, 3)}, weighing {number(prior.strength)} looks: the page's "
+        + share(prior.base, 3)
         + (f", features {parts}" if parts else "")
-        + (f", text {prior.text:+.2f}" if prior.text else "")
-        + (f", picture {prior.picture:+.2f}" if prior.picture else "")
-        + (f", times {prior.variance:.2f} for what is in doubt" if prior.variance != 1.0 else "")
-        + (f", times {prior.factor:.2f} by clicks in other segments" if prior.factor != 1.0 else ""),
-        f"click rate {arm.click_rate:.3%}, 95 % between {arm.low:.3%} and {arm.high:.3%}",
-        f"draws      {', '.join(f'{draw:.2%}' for draw in arm.draws)}",
+        + (f", text {difference(prior.text, 2)}" if prior.text else "")
+        + (f", picture {difference(prior.picture, 2)}" if prior.picture else "")
+        + (f", times {number(prior.variance, 2)} for what is in doubt" if prior.variance != 1.0 else "")
+        + (f", times {number(prior.factor, 2)} by clicks in other segments" if prior.factor != 1.0 else ""),
+        f"click rate {share(arm.click_rate, 3)}, 95 % between {share(arm.low, 3)} and {share(arm.high, 3)}",
+        f"draws      {', '.join(f'{share(draw, 2)}' for draw in arm.draws)}",
     ]
     if arm.value:
         value = arm.value
         lines.append(
-            f"value      {value.total:.3g} a click: {value.click:g} + {value.purchase_rate:.2%} "
-            f"x {value.amount:,.0f} x {value.earned:g}"
+            f"value      {figures(value.total, 3)} a click: {value.click:g} + {share(value.purchase_rate, 2)} "
+            f"x {number(value.amount)} x {value.earned:g}"
         )
-    places = ", ".join(f"{slot} in {share:.0%} of slates" for slot, share in arm.slots.items()) or "in no slate"
+    places = ", ".join(f"{slot} in {share(part, 0)} of slates" for slot, part in arm.slots.items()) or "in no slate"
     lines.append(f"stands     {places}" + (f"; {arm.baseline} in the baseline" if arm.baseline else ""))
     lines += [f"shelves    {_shelves(arm)}"] if arm.shelves else []
     lines += [f"rule       {text}" for text in arm.rules]
@@ -188,8 +198,8 @@ def story(arm: Arm) -> str:
 
 def _looked_at(arm: Arm) -> str:
     if arm.shelves:
-        return f"which were {arm.examined:,.0f} full looks by row, column and shelf"
-    return f"{arm.examined:,.0f} of them looked at"
+        return f"which were {number(arm.examined)} full looks by row, column and shelf"
+    return f"{number(arm.examined)} of them looked at"
 
 
 def stage_lines(explanation: Explanation) -> Iterator[str]:
@@ -202,4 +212,4 @@ def aligned(rows: Iterable[StageRow]) -> Iterator[str]:
     listed = list(rows)
     width = max((len(row.title) for row in listed), default=0)
     for row in listed:
-        yield f"{row.title:<{width}} " + ("" if row.share is None else f"{row.share:.2%} ") + row.text
+        yield f"{row.title:<{width}} " + ("" if row.share is None else f"{share(row.share, 2)} ") + row.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import Consumer, Message
@@ -11,12 +12,15 @@ from msgspec import UNSET
 from rich.table import Table
 
 from reshelf.inspect.layout_store import LayoutStore
+from reshelf.numbers import number, share
+from reshelf.terminal.tables import table
 from schemas.codec import decode_key, decoder, encode_key
 from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUT_LIVES, LAYOUTS, LAYOUTS_HISTORY
+from schemas.topics import CATALOG_ITEMS, LAYOUT_LIVES, LAYOUTS, LAYOUTS_HISTORY
 from streams.catalog.layouts.lives import Lives
 from streams.catalog.page import Key
+from streams.catalog.snapshot import read_texts
 from streams.kafka.bounds import offsets_since, watermarks
 from streams.kafka.clients import partition_of
 from streams.kafka.reader import METADATA_S, partitions, partitions_if_any, reader, to_the_end
@@ -131,60 +135,76 @@ def row(layout: Layout, expires_at: int, now_ms: int) -> dict[str, Any]:
     }
 
 
+LIKELIEST = 3
+"""Of a slot; the others are told as a number."""
+
+
 def listing(layouts: Iterable[tuple[Layout, int]], now_ms: int) -> Table:
     """All layouts with when they expire, one a line."""
-    table = Table("page", "segment", "version", "age", "expires in", "policy", "variants", "slots", box=None)
+    head = ("page", "segment", "version", "age", "expires in", "policy", "variants", "slots")
+    rows = []
     for layout, expires_at in layouts:
-        columns = row(layout, expires_at, now_ms)
-        age, left = (
-            f"{columns['age_s']:.0f} s",
-            f"{columns['expires_in_s']:.0f} s" if columns["expires_in_s"] > 0 else "expired",
-        )
-        cells = (
-            columns["page"],
-            columns["segment"],
-            columns["version"],
-            age,
-            left,
-            columns["policy"],
-            columns["variants"],
-            columns["slots"],
-        )
-        table.add_row(*map(str, cells))
-    return table
+        cells = row(layout, expires_at, now_ms) | {"age": "", "left": "expired"}
+        cells["age"] = f"{number(cells.pop('age_s'))} s"
+        if (left_s := cells.pop("expires_in_s")) > 0:
+            cells["left"] = f"{number(left_s)} s"
+        names = ("page", "segment", "version", "age", "left", "policy", "variants", "slots")
+        rows.append([str(cells[name]) for name in names])
+    return table(head, rows, spare=3)
 
 
 def heading(layout: Layout, expires_at: int, now_ms: int) -> str:
     """One line about a layout that expires then."""
     columns = row(layout, expires_at, now_ms)
-    life = f"expires in {columns['expires_in_s']:.0f} s" if columns["expires_in_s"] > 0 else "expired"
+    life = f"expires in {number(columns['expires_in_s'])} s" if columns["expires_in_s"] > 0 else "expired"
     relaxed = f", rules given up: {', '.join(layout.relaxed)}" if layout.relaxed else ""
     fell_back = f", as a guard-rail was crossed: {layout.guard_rail}" if layout.guard_rail else ""
     return (
-        f"{layout.page} for {layout.segment}, version {layout.version}, made {columns['age_s']:.1f} s ago, {life}, "
-        f"{layout.policy} with {columns['variants']} variants, holdout {layout.holdout_share:.0%}{fell_back}{relaxed}"
+        f"{layout.page} for {layout.segment}, version {layout.version}, made {number(columns['age_s'], 1)} s ago, "
+        f"{life}, {layout.policy} with {columns['variants']} variants, holdout {share(layout.holdout_share, 0)}"
+        f"{fell_back}{relaxed}"
     )
 
 
 def rows_table(layout: Layout) -> Table:
     """Rows by shelves: how likely each shelf is in a row for a visitor outside the holdout, and the baseline's."""
-    table = Table("row", "shelves and how likely they are", "baseline", box=None)
     propensities = {} if layout.row_propensities is UNSET else layout.row_propensities
     baseline = {} if layout.baseline_rows is UNSET else layout.baseline_rows
-    for row in dict.fromkeys([*baseline, *propensities]):
-        table.add_row(row, by_likelihood(propensities.get(row, {})), baseline.get(row, "-"))
-    return table
+    titles = {name: shelf.title for name, shelf in (layout.shelves or {}).items()}
+    return _by_likelihood("row", "shelf", propensities, baseline, titles)
 
 
-def slots_table(layout: Layout) -> Table:
+def slots_table(layout: Layout, titles: Mapping[str, str] = MappingProxyType({})) -> Table:
     """Slots by items: how likely each item is in a slot for a visitor outside the holdout, and the baseline."""
-    table = Table("slot", "items and how likely they are", "baseline", box=None)
-    for slot in dict.fromkeys([*layout.baseline, *layout.propensities]):
-        table.add_row(slot, by_likelihood(layout.propensities.get(slot, {})), layout.baseline.get(slot, "-"))
-    return table
+    return _by_likelihood("slot", "item", layout.propensities, layout.baseline, titles)
+
+
+def _by_likelihood(
+    place: str,
+    what: str,
+    propensities: Mapping[str, Mapping[str, float]],
+    baseline: Mapping[str, str],
+    titles: Mapping[str, str],
+) -> Table:
+    """A line for each of the likeliest of a place, with how many more there are."""
+    rows: list[tuple[str, ...]] = []
+    for name in dict.fromkeys([*baseline, *propensities]):
+        ordered = sorted(propensities.get(name, {}).items(), key=lambda pair: (-pair[1], pair[0]))
+        lines = [(item, share(part, 0), titles.get(item, "")) for item, part in ordered[:LIKELIEST]]
+        if (more := len(ordered) - LIKELIEST) > 0:
+            lines.append((f"and {more} more", "", ""))
+        for at, (item, part, title) in enumerate(lines or [("-", "", "")]):
+            first = (name, baseline.get(name, "-")) if at == 0 else ("", "")
+            rows.append((first[0], item, part, first[1], title))
+    return table((place, what, "share", "baseline", "title"), rows, spare=1)
 
 
 def by_likelihood(shares: Mapping[str, float]) -> str:
     """The names, the likeliest first, each with how likely it is."""
     ordered = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
-    return ", ".join(f"{name} {share:.0%}" for name, share in ordered)
+    return ", ".join(f"{name} {share(part, 0)}" for name, part in ordered)
+
+
+def titles_of(kafka: KafkaSettings) -> dict[str, str]:
+    """What people call the items of the catalog."""
+    return {name: item.title for name, item in read_texts(kafka, [CATALOG_ITEMS]).texts.items()}

@@ -16,7 +16,7 @@ from reshelf.console.views.planning.rule_earnings import rules_report
 from reshelf.console.views.planning.saved_drafts import listed, opened, saved
 from reshelf.console.views.rules import published, rules_content, taken_back
 from reshelf.console.views.shop import card, shop
-from reshelf.numbers import between, outcome, signed
+from reshelf.numbers import between, number, outcome, signed
 from reshelf.people.person import Person, Role
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
@@ -154,7 +154,7 @@ def price_in_words(preview: Mapping[str, Any]) -> str:
         mean, low, high = (times * interval[side] for side in ("mean", "low", "high"))
         form = partial(signed, form=partial(outcome, name, currency=preview["currency"]))
         parts.append(f"{name} {form(mean)} ({between(low, high, form)})")
-    return f"expected {'a day' if per_day else f'in {PER:,} page views'}: {', '.join(parts)}"
+    return f"expected {'a day' if per_day else f'in {number(PER)} page views'}: {', '.join(parts)}"
 
 
 def _require(person: Person, role: Role) -> None:

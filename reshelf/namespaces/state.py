@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from reshelf.namespaces.replay import behind, require_name
 from reshelf.namespaces.stretch import FOLDED
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.kafka.log_source import KafkaSource
@@ -131,7 +132,7 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dea
         lag = await behind(settings, namespace, KafkaSource(settings.kafka))
         if lag > max_behind:
             raise BadSettings(
-                f"namespace {namespace!r} lacks {lag:,} records of the log: replay into it again, "
+                f"namespace {namespace!r} lacks {number(lag)} records of the log: replay into it again, "
                 "or allow it with --max-behind"
             )
         if used is not None and used.namespace != namespace and not skip_dead_letters:
@@ -155,9 +156,9 @@ async def _check_letters(client: Redis, target: manifest.Manifest, used: manifes
     left = sum(max(0, offset - dead_lettered.get(tp, first[tp])) for tp, offset in passed.items())
     if left:
         raise BadSettings(
-            f"workers have yet to read {left:,} records that {target.namespace!r} has applied, and what is invalid "
-            "among them would never get to dead-letters. Let workers catch up first; where they refuse to go on, "
-            "replay into another namespace with an earlier --to; or use --skip-dead-letters"
+            f"workers have yet to read {number(left)} records that {target.namespace!r} has applied, and what is "
+            "invalid among them would never get to dead-letters. Let workers catch up first; where they refuse to go "
+            "on, replay into another namespace with an earlier --to; or use --skip-dead-letters"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+from reshelf.numbers import number
 from reshelf.processes.children import MOST_WAITS, Served, ServerFailed, free_port
 from reshelf.processes.servers import redis_server
 
@@ -85,8 +86,8 @@ class RedisCluster:
         for node in self.nodes:
             node.start()
         first, heads = self.nodes[0], self.nodes[: self._primaries]
-        for number, head in enumerate(heads):
-            low, high = (SLOTS * at // self._primaries for at in (number, number + 1))
+        for place, head in enumerate(heads):
+            low, high = (SLOTS * at // self._primaries for at in (place, place + 1))
             head.execute("CLUSTER", "ADDSLOTSRANGE", str(low), str(high - 1))
         for node in self.nodes[1:]:
             first.meet(node)
@@ -168,4 +169,4 @@ def _until(what: str, look: Callable[[], Sequence[bool]]) -> None:
             if sum(now_so) > most:
                 most, end = sum(now_so), now + START_S
         time.sleep(0.1)
-    raise ServerFailed(f"waited {time.monotonic() - begin:.0f} s for {what}, in vain")
+    raise ServerFailed(f"waited {number(time.monotonic() - begin)} s for {what}, in vain")

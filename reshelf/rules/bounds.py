@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from reshelf.numbers import number
+
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C where PyYAML was built with it: ten times as fast."""
 MOST_CHARACTERS = 4_000_000
@@ -29,7 +31,7 @@ def excess(text: str) -> Excess | None:
     Raises yaml.YAMLError for what is no YAML.
     """
     if len(text) > MOST_CHARACTERS:
-        return 1, f"expected at most {MOST_CHARACTERS:,} characters, got {len(text):,}"
+        return 1, f"expected at most {number(MOST_CHARACTERS)} characters, got {number(len(text))}"
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -62,11 +64,11 @@ class Size:
         elif isinstance(event, yaml.NodeEvent):
             self._begin(event)
             if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_VALUE:
-                return f"expected a value of at most {LONGEST_VALUE:,} characters, got {len(event.value):,}"
+                return f"expected a value of at most {number(LONGEST_VALUE)} characters, got {number(len(event.value))}"
         if len(self._open) > DEEPEST:
             return f"nested too deeply: expected at most {DEEPEST} levels"
         if self._values > MOST_VALUES:
-            return f"expected at most {MOST_VALUES:,} names and values, those that aliases stand for included"
+            return f"expected at most {number(MOST_VALUES)} names and values, those that aliases stand for included"
         return ""
 
     def _begin(self, event: yaml.NodeEvent) -> None:

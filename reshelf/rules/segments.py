@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policy.rules.kind import Problem
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from schemas.messages.pages import PageRules
 from streams.layouts.segments.serving import is_learned
@@ -36,8 +37,8 @@ class SegmentCheck:
         if (pairs := self._pages * self._each) > self._most:
             yield Problem(
                 "segments",
-                f"{self._pages:,} pages with learned segments have {pairs:,} pairs of page and segment, {self._each} "
-                f"each: expected at most {self._most:,} (fold.max_keys)",
+                f"{number(self._pages)} pages with learned segments have {number(pairs)} pairs of page and segment, "
+                f"{self._each} each: expected at most {number(self._most)} (fold.max_keys)",
             )
         yield from self._own_segments(page)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from policy.items import ItemFacts
 from policy.rules.matching import about
+from reshelf.numbers import share
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
 from schemas.rules import Pin, Rule
@@ -60,7 +61,7 @@ def as_json(moments: Iterable[Moment]) -> list[dict[str, Any]]:
 def in_words(moment: Moment) -> str:
     """What changed, in one line."""
     if moment.slots is not None:
-        places = ", ".join(f"{slot} {share:.0%}" for slot, share in moment.slots.items())
+        places = ", ".join(f"{slot} {share(part, 0)}" for slot, part in moment.slots.items())
         return f"stands in {places}" if places else "stands nowhere"
     who = f" ({moment.author}: {moment.reason})" if moment.author or moment.reason else ""
     return f"rules: {', '.join(moment.rules or ()) or 'none'}{who}"

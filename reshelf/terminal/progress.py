@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from reshelf.terminal.waiting import shown
+
 Begin = Callable[[int, str], Callable[[int], None]]
 """Takes how many steps of what there are, and gives a function to call after each."""
 
@@ -18,6 +20,7 @@ def progress(hidden: bool, speed: str = "") -> Iterator[Begin]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
+    shown()
     console = Console(stderr=True)
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     columns += [TextColumn(f"{{task.speed:{speed}}}/s")] if speed else []

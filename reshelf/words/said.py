@@ -7,6 +7,7 @@ from functools import reduce
 from re import Match
 from typing import Self
 
+from reshelf.numbers import number
 from reshelf.words.catalog import ENGLISH, GAP, template
 
 Value = str | int
@@ -60,6 +61,6 @@ def sentence_of(error: Exception) -> Said:
 def _filled(key: str, values: Mapping[str, Value], language: str) -> str:
     def value(gap: Match[str]) -> str:
         part = values[gap[1]]
-        return f"{part:,}" if isinstance(part, int) else in_language(part, language)
+        return number(part) if isinstance(part, int) else in_language(part, language)
 
     return GAP.sub(value, template(key, language, values.get("count")))

@@ -104,11 +104,12 @@ def test_following_begins_with_what_is_there_and_goes_on(kafka_with_layouts: Kaf
 
 def test_a_layout_reads_well() -> None:
     text = io.StringIO()
-    Console(file=text, width=100).print(slots_table(layout("cooks", 9)))
+    Console(file=text, width=100).print(slots_table(layout("cooks", 9), {"tent": "Tent for two"}))
     first, *rows = text.getvalue().splitlines()
     assert "slot" in first
-    assert [row.split() for row in rows[-2:]] == [
-        ["home-1", "atlas", "50%,", "tent", "50%", "kettle"],
+    assert [row.split() for row in rows[-3:]] == [
+        ["home-1", "atlas", "50%", "kettle"],
+        ["tent", "50%", "Tent", "for", "two"],
         ["home-2", "kettle", "100%", "tent"],
     ]
     assert "version 9, made 1.5 s ago, expires in 600 s, thompson with 2 variants" in heading(
@@ -121,10 +122,12 @@ def test_rows_are_shown_with_their_shelves() -> None:
     arranged = decoder(Layout)((export.EXAMPLES / "layout.shelves.json").read_bytes())
     text = io.StringIO()
     Console(file=text, width=100).print(rows_table(arranged))
-    assert [row.split() for row in text.getvalue().splitlines()[-3:]] == [
+    assert [row.split() for row in text.getvalue().splitlines()[-5:]] == [
         ["top", "shoe-week", "100%", "shoe-week"],
-        ["row-1", "best", "75%,", "new", "25%", "new"],
-        ["row-2", "new", "75%,", "best", "25%", "best"],
+        ["row-1", "best", "75%", "new", "Best", "sellers"],
+        ["new", "25%", "New", "in"],
+        ["row-2", "new", "75%", "best", "New", "in"],
+        ["best", "25%", "Best", "sellers"],
     ]
     assert rows_table(layout("cooks", 9)).row_count == 0
 
@@ -134,7 +137,7 @@ def test_command_line(kafka_with_layouts: KafkaSettings) -> None:
     assert [(one["page"], one["segment"], one["version"]) for one in listed] == [("home", "*", 3), ("home", "cooks", 9)]
     shown = reshelf(kafka_with_layouts, "home", "cooks")
     assert shown.returncode == 0
-    assert "atlas 50%" in shown.stdout
+    assert "atlas   50%" in shown.stdout
     missing = reshelf(kafka_with_layouts, "home", "campers")
     assert missing.returncode == 1
     assert "no layout for page 'home' and segment 'campers'. Published are: home *, home cooks" in missing.stderr

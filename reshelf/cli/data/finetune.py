@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reshelf.cli.front import AT_LEAST_ONE, Front
+from reshelf.numbers import share
 from schemas.errors import BadSettings
 
 
@@ -64,7 +65,7 @@ def finetune(
     from reshelf.evaluation.finetuning import Options, finetuned
 
     report = finetuned(front.settings, Options(folder, epochs, batch, rate, rank, pairs, seed, pictures, rewrite), _say)
-    shares = f"{report['before']:.1%} of held-out pairs found before, {max(report['epochs']):.1%} at best after"
+    shares = f"{share(report['before'])} of held-out pairs found before, {share(max(report['epochs']))} at best after"
     front.answer(report, f"{shares}: " + (f"saved in {report['saved']}" if report["saved"] else "nothing is saved"))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.cli.front import Front
+from reshelf.numbers import number
 from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def events(
         elif output is not None and not only_check:
             counts, said = _write(output, export)
         else:
-            counts, said = Counter[str](), f"{export.count():,} events would be imported"
+            counts, said = Counter[str](), f"{number(export.count())} events would be imported"
     done = "written" if output is not None else "published"
     content = {"dialect": dialect, done: dict(counts), **export.as_json()}
     front.answer(content, "\n".join([said, *export.lines()]))
@@ -138,7 +139,7 @@ def _write(folder: Path, export: Export) -> tuple[Counter[str], str]:
     from reshelf.datasets.exports import write
 
     counts = write(folder, export)
-    return counts, f"{counts.total():,} events written to {folder}"
+    return counts, f"{number(counts.total())} events written to {folder}"
 
 
 def _before(own: Settings | None, files: tuple[Path, ...]) -> Iterator[Purchase]:
@@ -159,7 +160,7 @@ def _publish(own: Settings, dialect: str, export: Export) -> tuple[Counter[str],
     counts = publish(own.kafka, dialect, export)
     replay = f"replay --into {own.redis.namespace[-27:].strip('-')}-past --reattribute"
     return counts, (
-        f"{counts.total():,} events published to {own.kafka.prefix}events-*. To learn from them run\n"
+        f"{number(counts.total())} events published to {own.kafka.prefix}events-*. To learn from them run\n"
         f"{how_to_learn(own, replay)}"
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reshelf.cli.front import Front
+from reshelf.numbers import number
 from schemas.errors import BadSettings
 
 
@@ -40,7 +41,7 @@ def archive(front: Front, folder: Path, form: str) -> None:
     source, names = KafkaSource(front.settings.kafka), [topic.name for topic in EVENT_TOPICS]
     counts = write(source, folder, source.bounds(names), form)
     total = sum(counts.values())
-    front.answer({"folder": str(folder), "files": counts, "records": total}, f"{total:,} records are in {folder}")
+    front.answer({"folder": str(folder), "files": counts, "records": total}, f"{number(total)} records are in {folder}")
 
 
 @log.command()

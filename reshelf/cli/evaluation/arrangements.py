@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from reshelf.cli.front import Front
+from reshelf.numbers import figures, gain, number, share
+from reshelf.terminal.prose import tell
 from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -97,13 +99,13 @@ def _print(content: dict[str, Any], segments: bool) -> None:
     from reshelf.terminal.tables import show
 
     views, layouts = content["views"], content["layouts"]
-    click.echo(f"{content['page']}: {views:,} page views of {layouts:,} layouts, outside the holdout")
+    tell(f"{content['page']}: {number(views)} page views of {number(layouts)} layouts, outside the holdout")
     show(_table(content, segments))
     for arrangement in content["arrangements"]:
         if arrangement["refused"]:
-            click.echo(f"refused: {arrangement['arrangement']}: {arrangement['refused']}")
+            tell(f"refused: {arrangement['arrangement']}: {arrangement['refused']}")
     for reason, count in content["left_out"].items():
-        click.echo(f"left out: {count:,} × {reason}")
+        tell(f"left out: {number(count)} × {reason}")
 
 
 def _table(content: dict[str, Any], segments: bool) -> RenderableType:
@@ -121,15 +123,13 @@ def _table(content: dict[str, Any], segments: bool) -> RenderableType:
 
 
 def _cells(estimate: dict[str, Any]) -> tuple[str, ...]:
-    from reshelf.numbers import gain, share
 
     lacking = share(estimate["lacking"])
     if estimate["refused"]:
         return ("refused", *[""] * 6, lacking)
     gains = (gain(estimate[name]) for name in ("gain", "gain_low", "gain_high"))
-    return (*_values(estimate), *gains, f"{estimate['effective_size']:,.0f}", lacking)
+    return (*_values(estimate), *gains, number(estimate["effective_size"]), lacking)
 
 
 def _values(estimate: dict[str, float | None]) -> tuple[str, ...]:
-    values = (estimate[name] for name in ("value", "low", "high"))
-    return tuple("-" if value is None else f"{value:.4g}" for value in values)
+    return tuple(figures(estimate[name]) for name in ("value", "low", "high"))

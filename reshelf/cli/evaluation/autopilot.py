@@ -10,6 +10,7 @@ import click
 
 from reshelf.cli.evaluation.plan import GOALS
 from reshelf.cli.front import LEVEL_OPTION, Front
+from reshelf.numbers import figures, gain, number, quantity
 
 if TYPE_CHECKING:
     from reshelf.evaluation.autopilot import Certificate, Interval
@@ -59,7 +60,7 @@ def autopilot(front: Front, page: str, goal: str, level: float, dry_run: bool) -
 def _text(certificate: Certificate, dry_run: bool) -> str:
     lines = [
         f"{certificate.page}: {certificate.goal} of version {certificate.version_before}, all intervals together at "
-        f"{certificate.level:.4g}, each at {certificate.pair_level:.4g}",
+        f"{figures(certificate.level)}, each at {figures(certificate.pair_level)}",
         *(_line(branch) for branch in certificate.branches),
     ]
     if certificate.action == "none":
@@ -69,12 +70,12 @@ def _text(certificate: Certificate, dry_run: bool) -> str:
 
 
 def _line(branch: Interval) -> str:
-    from reshelf.numbers import between, gain
+    from reshelf.numbers import between
 
     if branch.views is None:
         return f"  {branch.name}: {branch.standing}"
-    rate = "-" if branch.rate is None else f"{branch.rate:.4g}"
-    line = f"  {branch.name}: {branch.standing}, {branch.views:,} page views, {rate} each"
+    rate = quantity(branch.rate)
+    line = f"  {branch.name}: {branch.standing}, {number(branch.views)} page views, {rate} each"
     if branch.gain is None or branch.low is None or branch.high is None:
         return line
     return f"{line}, {gain(branch.gain)} against the best ({between(branch.low, branch.high)})"

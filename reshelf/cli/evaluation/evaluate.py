@@ -9,6 +9,8 @@ import click
 
 from reshelf.cli.evaluation.arrangements import ArrangementOptions, arrangement_options, evaluate_arrangements
 from reshelf.cli.front import LEVEL_OPTION, Front
+from reshelf.numbers import gain, number, share
+from reshelf.terminal.prose import tell
 from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
@@ -129,12 +131,13 @@ def _evaluate_policy(
         return
     currency = settings.fold.currency
     for name, evaluation in answer["pages"].items():
-        click.echo(f"{name}: {evaluation['views']:,} page views of {evaluation['layouts']:,} layouts, policy {policy}")
-        click.echo(_clusters(evaluation))
+        views, layouts = number(evaluation["views"]), number(evaluation["layouts"])
+        tell(f"{name}: {views} page views of {layouts} layouts, policy {policy}")
+        tell(_clusters(evaluation))
         show(_table(evaluation, currency))
     _say_refused(answer)
     for reason, count in answer["left_out"].items():
-        click.echo(f"left out: {count:,} × {reason}")
+        tell(f"left out: {number(count)} × {reason}")
 
 
 def _read(answer: dict[str, Any]) -> dict[str, Any]:
@@ -167,24 +170,25 @@ def _follow(
             click.echo(json.dumps(answer))
             continue
         for name, evaluation in answer["pages"].items():
-            views = f"{evaluation['views']:,} page views have settled"
-            click.echo(f"{name}: {views}, policy {policy}; intervals hold at all reports together")
-            click.echo(_clusters(evaluation))
+            views = f"{number(evaluation['views'])} page views have settled"
+            tell(f"{name}: {views}, policy {policy}; intervals hold at all reports together")
+            tell(_clusters(evaluation))
             show(_table(evaluation, settings.fold.currency))
         _say_refused(answer)
 
 
 def _say_refused(answer: dict[str, Any]) -> None:
     for reason in answer["refused"].values():
-        click.echo(f"refused: {reason}")
+        tell(f"refused: {reason}")
 
 
 def _clusters(evaluation: dict[str, Any]) -> str:
     """What `cluster-corrected` goes by, and `position-based` where items take clicks from each other."""
-    text = f"cluster-corrected: {evaluation['items']:,} items in {evaluation['clusters']:,.1f} clusters on average"
+    items, clusters = number(evaluation["items"]), number(evaluation["clusters"], 1)
+    text = f"cluster-corrected: {items} items in {clusters} clusters on average"
     if (left := evaluation["after_alike"]) == 1.0:
         return text
-    return f"{text}\nposition-based: {left:.0%} of looks are left below each item of the same category"
+    return f"{text}\nposition-based: {share(left, 0)} of looks are left below each item of the same category"
 
 
 def _table(evaluation: dict[str, Any], currency: str) -> RenderableType:
@@ -197,15 +201,14 @@ def _table(evaluation: dict[str, Any], currency: str) -> RenderableType:
             rows.append((f"  ({side} traffic)", *_bounds(reward, estimate, currency), *[""] * 5))
         for estimate in estimates:
             values = ("refused", "", "") if estimate["refused"] else _bounds(reward, estimate, currency)
-            lacking = f"{estimate['lacking']:.1%}" + (" extrapolated" if estimate["extrapolated"] else "")
-            size = f"{estimate['effective_size']:,.0f}"
+            lacking = share(estimate["lacking"]) + (" extrapolated" if estimate["extrapolated"] else "")
+            size = number(estimate["effective_size"])
             rows.append((f"  {estimate['estimator']}", *values, *_gain(estimate), size, lacking))
     return table(("per page view", "value", *BOUNDS, "gain", *BOUNDS, "effective views", "lacking"), rows)
 
 
 def _gain(estimate: dict[str, float | None]) -> tuple[str, ...]:
     """Relative to what learned traffic earned."""
-    from reshelf.numbers import gain
 
     if estimate["refused"]:
         return ("", "", "")

@@ -12,6 +12,8 @@ import click
 from reshelf.cli.evaluation.autopilot import autopilot
 from reshelf.cli.evaluation.plan import plan
 from reshelf.cli.front import LEVEL_OPTION, Front
+from reshelf.numbers import gain, number, p_value, share
+from reshelf.terminal.prose import tell
 from schemas.errors import ReshelfError
 from schemas.messages.pages import MAIN
 
@@ -67,7 +69,7 @@ def status(front: Front, page: str | None, level: float) -> None:
             _show(name, health, report.settings)
             _sides(report.views, name)
             if name in report.learned:
-                click.echo(LEARNED_NOTE)
+                tell(LEARNED_NOTE)
 
 
 @experiment.command()
@@ -102,13 +104,13 @@ def _show(page: str, health: Health, settings: Settings) -> None:
     _table(f"{page}, per page view", ("learned", "holdout"), health.uplifts, settings.fold.currency)
     _split(health.sample_ratio, "learned", "holdout", settings.layouts.holdout_share)
     if health.guard_rail:
-        click.echo(f"GUARD-RAIL CROSSED: {health.guard_rail}")
+        tell(f"GUARD-RAIL CROSSED: {health.guard_rail}")
 
 
 def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], currency: str) -> None:
     from policy.experiments.sequence import NET_REVENUE
     from reshelf.inspect.experiment import NET_REVENUE_NOTE
-    from reshelf.numbers import UNKNOWN, gain, outcome
+    from reshelf.numbers import UNKNOWN, outcome
     from reshelf.terminal.tables import show, table
 
     rows = []
@@ -118,15 +120,15 @@ def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], cu
         rows.append((name.replace("_", " "), *rates, gain(uplift.uplift), *bounds))
     show(table((title, *sides, "uplift", "from", "to"), rows))
     if NET_REVENUE in uplifts:
-        click.echo(NET_REVENUE_NOTE)
+        tell(NET_REVENUE_NOTE)
 
 
-def _split(split: SampleRatio, name: str, other: str, share: float | None = None) -> None:
-    """How units came to both sides; `share` is what was expected on the other, else on the first."""
-    expected = f"{share:.1%} in the {other}" if share is not None else f"{split.expected:.1%} in {name}"
-    click.echo(
-        f"units: {split.learned:,} {name}, {split.holdout:,} {other}, expected {expected}, "
-        f"p = {split.p_value:.3g}" + (": SAMPLE RATIO MISMATCH, trust no figure" if split.alarm else "")
+def _split(split: SampleRatio, name: str, other: str, due: float | None = None) -> None:
+    """How units came to both sides; `due` is the share that was expected on the other, else on the first."""
+    expected = f"{share(due)} in the {other}" if due is not None else f"{share(split.expected)} in {name}"
+    tell(
+        f"units: {number(split.learned)} {name}, {number(split.holdout)} {other}, expected {expected}, "
+        f"p = {p_value(split.p_value)}" + (": SAMPLE RATIO MISMATCH, trust no figure" if split.alarm else "")
     )
 
 
@@ -135,7 +137,7 @@ def _sides(views: TopicSample | None, page: str) -> None:
     from reshelf.inspect.event_sample import mixed_sides
 
     if views is None:
-        click.echo("page views: not looked at, as Kafka does not answer")
+        tell("page views: not looked at, as Kafka does not answer")
         return
     for fault in mixed_sides(views, page):
-        click.echo(f"HOLDOUT MIXED: {fault.detail}. {fault.remedy}")
+        tell(f"HOLDOUT MIXED: {fault.detail}. {fault.remedy}")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.cli.front import LEVEL_OPTION, Front
+from reshelf.numbers import figures, number, share
+from reshelf.terminal.prose import tell
 from schemas.errors import ReshelfError
 
 if TYPE_CHECKING:
@@ -89,12 +91,12 @@ def _pace(counts: Counted, page: str, goal: str) -> Pace:
     own = pace(counts.sides, METRICS[goal], counts.days) if counts.days else None
     if own is None:
         what = "clicks" if goal == "clicks" else "orders"
-        number = sum(int(side[:, METRICS[what]].sum()) for side in counts.sides)
+        counted = sum(int(side[:, METRICS[what]].sum()) for side in counts.sides)
         bucket = counts.settings.fold.bucket_ms / 3_600_000
         raise ReshelfError(
-            f"page {page!r} has too little to plan by: {number} {what} in {counts.days:.4g} days of whole time buckets "
-            f"(of {bucket:.4g} hours each; the first and the last do not count). At least {FEWEST} are needed, of "
-            f"visitors in {FEWEST_BINS} bins. Wait until that many came"
+            f"page {page!r} has too little to plan by: {number(counted)} {what} in {figures(counts.days)} days of "
+            f"whole time buckets (of {figures(bucket)} hours each; the first and the last do not count). At least "
+            f"{FEWEST} are needed, of visitors in {FEWEST_BINS} bins. Wait until that many came"
             + (", or plan for --goal clicks." if goal != "clicks" else ".")
         )
     return own._replace(variance=own.variance * (1.0 - counts.reduced))
@@ -130,17 +132,17 @@ def _show(content: dict[str, Any]) -> None:
 
     own, goal = content["pace"], content["goal"]
     outcomes = "orders" if goal == "revenue" else goal
-    click.echo(
-        f"{content['page']}: {own['views']:,.0f} page views and {own['outcomes']:,.1f} {outcomes} a day, "
-        f"in {content['counted_days']:.4g} days of whole time buckets"
+    tell(
+        f"{content['page']}: {number(own['views'])} page views and {number(own['outcomes'], 1)} {outcomes} a day, "
+        f"in {figures(content['counted_days'])} days of whole time buckets"
     )
     rows = [
-        (f"{row['holdout_share']:.1%}{_mark(row, content)}", _days(row["half"]), _days(row["days"]))
+        (f"{share(row['holdout_share'])}{_mark(row, content)}", _days(row["half"]), _days(row["days"]))
         for row in content["plans"]
     ]
-    show(table(("holdout", "days in half of all cases", f"days in {content['power']:.0%}"), rows))
+    show(table(("holdout", "days in half of all cases", f"days in {share(content['power'], 0)}"), rows))
     if content["within_days"] is not None:
-        click.echo(_advice(content))
+        tell(_advice(content))
 
 
 def _mark(row: dict[str, float], content: dict[str, Any]) -> str:
@@ -148,13 +150,13 @@ def _mark(row: dict[str, float], content: dict[str, Any]) -> str:
 
 
 def _days(days: float) -> str:
-    return f"{math.ceil(days):,}" if days <= LONGEST_DAYS else "more than ten years"
+    return number(math.ceil(days)) if days <= LONGEST_DAYS else "more than ten years"
 
 
 def _advice(content: dict[str, Any]) -> str:
     gain, within = (
-        f"a gain of {100.0 * content['detect']:.4g}% of {content['goal']}",
-        f"{content['within_days']:.4g} days",
+        f"a gain of {figures(100.0 * content['detect'])}% of {content['goal']}",
+        f"{figures(content['within_days'])} days",
     )
     best = content["recommended"]
     if best is None:
@@ -163,6 +165,6 @@ def _advice(content: dict[str, Any]) -> str:
             "experiment longer with --days."
         )
     return (
-        f"To find {gain} within {within}, set layouts.holdout_share = {best['holdout_share']:.2f}, and "
+        f"To find {gain} within {within}, set layouts.holdout_share = {number(best['holdout_share'], 2)}, and "
         "experiment.since_ms to the time from which it holds."
     )

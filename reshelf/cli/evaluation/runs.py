@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.cli.front import Front
+from reshelf.numbers import figures, number
 from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def list_(front: Front, kind: str | None) -> None:
 
     selection = [run for run in _recorded_runs(front) if kind in (None, run.kind)]
     lines = [
-        f"{run.id}  {run.finished_at}  {run.seconds:,.1f} s  settings {run.settings}  {_parameters(run)}"
+        f"{run.id}  {run.finished_at}  {number(run.seconds, 1)} s  settings {run.settings}  {_parameters(run)}"
         for run in selection
     ]
     front.answer({"runs": [msgspec.to_builtins(run) for run in selection]}, "\n".join(lines) or "no runs")
@@ -81,7 +82,7 @@ def _parameters(run: Run) -> str:
 
 
 def _short(value: Any) -> str:
-    text = f"{value:.5g}" if isinstance(value, float) else str(value)
+    text = figures(value, 5) if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

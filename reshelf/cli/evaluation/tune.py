@@ -10,6 +10,7 @@ import click
 
 from reshelf.cli.front import AT_LEAST_ONE, Front
 from reshelf.terminal.progress import progress
+from reshelf.terminal.prose import tell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -112,7 +113,7 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
 
     show(_table(content))
     if again := content["best_again"]:
-        click.echo(f"The first again, in other shops: {_reach(again['ratio_to_current'], '.3f')} times as much as now.")
+        tell(f"The first again, in other shops: {_reach(again['ratio_to_current'], '.3f')} times as much as now.")
 
 
 def _plan(options: dict[str, Any], seed: int, processes: int) -> Plan:

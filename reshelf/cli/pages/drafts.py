@@ -48,7 +48,7 @@ def show(front: Front, name: str) -> None:
     from reshelf.rules.drafts import draft_of
 
     there = draft_of(front.settings.kafka, name)
-    front.answer(_row(there) | {"text": there.text}, there.text.rstrip())
+    front.answer(_row(there) | {"text": there.text}, there.text.rstrip(), file=True)
 
 
 @draft.command()

@@ -9,6 +9,7 @@ import time
 import click
 
 from reshelf.cli.front import Front
+from reshelf.terminal.prose import tell
 from schemas.errors import BadSettings
 
 
@@ -45,11 +46,12 @@ def explain(front: Front, page: str, segment: str, item: str | None, shelf: str 
     if front.json:
         click.echo(json.dumps(as_json(explanation, item), ensure_ascii=False))
     elif item:
-        click.echo(story(arm_of(explanation, item)))
+        tell(story(arm_of(explanation, item)))
     else:
+        from reshelf.inspect.layouts_topic import titles_of
         from reshelf.terminal.tables import show
 
-        show(listing(explanation))
+        show(listing(explanation, titles_of(front.settings.kafka)))
 
 
 def _explain_shelf(front: Front, page: str, segment: str, shelf: str, now_ms: int) -> None:
@@ -61,4 +63,4 @@ def _explain_shelf(front: Front, page: str, segment: str, shelf: str, now_ms: in
     if front.json:
         click.echo(json.dumps(as_json(explanation), ensure_ascii=False))
     else:
-        click.echo(story(explanation, settings.fold.currency))
+        tell(story(explanation, settings.fold.currency))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.cli.front import Front
+from reshelf.terminal.prose import tell
 from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ def _print(front: Front, layout: Layout, expires_at: int, *, whole: bool) -> Non
     if front.json:
         click.echo(encode(layout))
         return
-    click.echo(layouts_topic.heading(layout, expires_at, _now_ms()))
+    tell(layouts_topic.heading(layout, expires_at, _now_ms()))
     if whole:
         if (rows := layouts_topic.rows_table(layout)).row_count:
             show(rows)
-        show(layouts_topic.slots_table(layout))
+        show(layouts_topic.slots_table(layout, layouts_topic.titles_of(front.settings.kafka)))
 
 
 def _now_ms() -> int:

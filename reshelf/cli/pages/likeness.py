@@ -8,6 +8,8 @@ import time
 import click
 
 from reshelf.cli.front import Front
+from reshelf.numbers import number
+from reshelf.terminal.prose import tell
 
 
 @click.command()
@@ -41,5 +43,5 @@ def likeness(front: Front, similarity: float) -> None:
     if alike_items.groups:
         show(listing(alike_items))
     alike = sum(len(group.items) for group in alike_items.groups)
-    of_all = f"{alike:,} of {alike_items.items:,} items are like another"
-    click.echo(f"{of_all}; {alike_items.pictures:,} have a vector of their picture.")
+    of_all = f"{number(alike)} of {number(alike_items.items)} items are like another"
+    tell(f"{of_all}; {number(alike_items.pictures)} have a vector of their picture.")

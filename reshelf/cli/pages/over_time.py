@@ -6,6 +6,7 @@ import click
 
 from reshelf.cli.front import Front
 from reshelf.cli.pages.signing import CSV, now_ms
+from reshelf.terminal.prose import tell
 
 HOUR_MS = 3_600_000
 
@@ -40,7 +41,7 @@ def calendar(front: Front, page: str | None, over: bool, csv: bool) -> None:
     elif rows:
         show(table(head, [[row[name] for name in head] for row in rows], spare=1))
     else:
-        click.echo("no rule begins or ends at a date")
+        tell("no rule begins or ends at a date")
 
 
 @click.command()
@@ -79,4 +80,4 @@ def timeline(front: Front, page: str, item: str, segment: str, hours: int, csv: 
         click.echo(csv_text(("at", "what"), rows), nl=False)
     else:
         text = "\n".join(f"{row['at']}  {row['what']}" for row in rows)
-        click.echo(text or f"nothing is known of {item} on {page}: no rule named it, and no layout had it")
+        tell(text or f"nothing is known of {item} on {page}: no rule named it, and no layout had it")

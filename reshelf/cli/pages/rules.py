@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -13,6 +13,8 @@ from reshelf.cli.pages.over_time import calendar, timeline
 from reshelf.cli.pages.signing import AUTHOR, CSV, file_text, now_ms, person_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from schemas.messages.pages import PageRules
 
 REASON = click.option("--reason", default="", help="Why it is published, for the history.")
@@ -160,8 +162,7 @@ def list_(front: Front) -> None:
     from reshelf.rules.topic import newest
 
     pages = list(newest(front.settings.kafka).values())
-    lines = [_line(page, front.settings.shop.zone) for page in pages]
-    front.answer({"pages": [_row(page) for page in pages]}, "\n".join(lines) or "no page is declared")
+    _listed(front, {"pages": [_row(page) for page in pages]}, pages, "no page is declared")
 
 
 @rules.command()
@@ -177,7 +178,9 @@ def show(front: Front, page: str) -> None:
     from reshelf.rules.file import written
 
     rules_in_force = _in_force(front, page)
-    front.answer(msgspec.to_builtins(rules_in_force), written([rules_in_force], front.settings.shop.zone).rstrip())
+    front.answer(
+        msgspec.to_builtins(rules_in_force), written([rules_in_force], front.settings.shop.zone).rstrip(), file=True
+    )
 
 
 @rules.command()
@@ -194,10 +197,7 @@ def history(front: Front, page: str) -> None:
     versions = versions_of(front.settings.kafka, page)
     if not versions:
         raise undeclared(page, newest(front.settings.kafka))
-    front.answer(
-        {"versions": [_row(version) for version in versions]},
-        "\n".join(_line(version, front.settings.shop.zone) for version in versions),
-    )
+    _listed(front, {"versions": [_row(version) for version in versions]}, versions)
 
 
 @rules.command()
@@ -242,11 +242,22 @@ def _row(page: PageRules) -> dict[str, object]:
     }
 
 
-def _line(page: PageRules, zone: tzinfo) -> str:
+def _listed(front: Front, content: dict[str, Any], pages: Sequence[PageRules], none: str = "") -> None:
+    """Print versions of pages, one a line."""
+    from reshelf.terminal.tables import show as print_table
+    from reshelf.terminal.tables import table
+
+    if front.json or not pages:
+        front.answer(content, none)
+        return
+    head = ("page", "version", "rules", "published", "by", "why")
+    print_table(table(head, [_cells(page, front.settings.shop.zone) for page in pages], spare=1))
+
+
+def _cells(page: PageRules, zone: tzinfo) -> tuple[str, ...]:
     published = datetime.fromtimestamp(page.published_at / 1000, zone)
     when = published.strftime("%Y-%m-%d %H:%M") if page.published_at else "-"
-    why = f": {page.reason}" if page.reason else ""
-    return f"{page.page:<20} version {page.version:>4}  {len(page.rules):>3} rules  {when}  {page.author}{why}"
+    return page.page, str(page.version), str(len(page.rules)), when, page.author, page.reason
 
 
 def _moment(text: str, zone: tzinfo) -> int:

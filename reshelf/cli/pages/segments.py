@@ -9,6 +9,8 @@ import click
 import msgspec
 
 from reshelf.cli.front import Front
+from reshelf.numbers import gain, number
+from reshelf.terminal.prose import tell
 from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
@@ -37,11 +39,11 @@ def show(front: Front) -> None:
     if front.json:
         click.echo(msgspec.json.encode(model))
         return
-    click.echo(of_model.heading(model, front.settings.shop.zone))
+    tell(of_model.heading(model, front.settings.shop.zone))
     if model.names:
         tables.show(of_model.segments_table(model))
     else:
-        click.echo(of_model.NO_TASTES)
+        tell(of_model.NO_TASTES)
 
 
 @segments.command()
@@ -87,7 +89,7 @@ def explain(front: Front, items: tuple[str, ...], value: str, current: str) -> N
         click.echo(msgspec.json.encode({"segment": explanation.segment, "reasons": reasons, "sums": sums}))
         return
     tables.show(explanation_table(published.model, explanation))
-    click.echo(f"segment: {explanation.segment}" + ("" if explanation.sums else ", as no item has points"))
+    tell(f"segment: {explanation.segment}" + ("" if explanation.sums else ", as no item has points"))
 
 
 @segments.command()
@@ -106,21 +108,23 @@ def evaluate(front: Front) -> None:
     settings = front.settings
     visitors = looked_at_since(settings.kafka, settings.fold, settings.segments, published.model.published_at)
     measured = measure(published, visitors)
-    share, low, high = measured.likelier
+    likelier, low, high = measured.likelier
     content = {
         "units": measured.units,
         "shares": measured.shares,
         "entropy_bits": measured.entropy,
-        "likelier": share,
+        "likelier": likelier,
         "low": low if math.isfinite(low) else None,
         "high": high if math.isfinite(high) else None,
     }
-    from reshelf.numbers import between, gain
+    from reshelf.numbers import between, share
 
-    sizes = ", ".join(f"{name} {part:.1%}" for name, part in measured.shares.items())
-    interval = f"{gain(share)} likelier than by popularity ({between(low, high)})"
+    sizes = ", ".join(f"{name} {share(part)}" for name, part in measured.shares.items())
+    interval = f"{gain(likelier)} likelier than by popularity ({between(low, high)})"
     result = f"The item that each looked at last is {interval}." if measured.units else "Nobody came since."
-    front.answer(content, f"{measured.units:,} visitors since version {published.model.version}: {sizes}. {result}")
+    front.answer(
+        content, f"{number(measured.units)} visitors since version {published.model.version}: {sizes}. {result}"
+    )
 
 
 def _newest(front: Front) -> Published:

@@ -10,6 +10,7 @@ import click
 
 from reshelf.cli.front import Front
 from reshelf.drill.plan import Kind
+from reshelf.numbers import number
 from schemas.errors import ReshelfError
 
 if TYPE_CHECKING:
@@ -147,8 +148,8 @@ def _fuzz(front: Front, records: int, seed: int) -> None:
     from reshelf.drill.fuzz import check_hostile_records
 
     account = check_hostile_records(records, seed, front.settings.fold)
-    lines = [f"{verdict:<12}{number:>10,}" for verdict, number in account.verdicts.most_common()]
-    lines += [f"{'read':<12}{account.read:>10,}", f"distinct names let in: {dict(account.names)}"]
+    lines = [f"{verdict:<12}{number(count):>10}" for verdict, count in account.verdicts.most_common()]
+    lines += [f"{'read':<12}{number(account.read):>10}", f"distinct names let in: {dict(account.names)}"]
     lines.append(f"clicks kept for attribution: {account.clicks_kept}")
     lines.append(f"memory grew by {account.grown_mb} MB")
     front.answer(account.as_json(), "\n".join(lines))

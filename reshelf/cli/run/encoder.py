@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reshelf.cli.front import Front
+from reshelf.numbers import number
 
 
 @click.command()
@@ -22,4 +23,4 @@ def encoder(front: Front, once: bool) -> None:
     from reshelf.processes.encoder import run
 
     done = run(front.settings, once)
-    front.answer(done, ", ".join(f"{name} {count:,.0f}" for name, count in done.items() if name != "model_s"))
+    front.answer(done, ", ".join(f"{name} {number(count)}" for name, count in done.items() if name != "model_s"))

@@ -27,4 +27,4 @@ def completion(front: Front, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     text = kind(cli, {}, "reshelf", "_RESHELF_COMPLETE").source()
-    front.answer({"shell": shell, "script": text}, text)
+    front.answer({"shell": shell, "script": text}, text, file=True)

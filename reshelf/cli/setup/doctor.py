@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import chain
 
 import click
 
@@ -29,11 +30,16 @@ def doctor(front: Front, plan: str | None) -> int:
     if plan is not None:
         return _plan(front, plan)
     from reshelf.doctor import Finding, examine
+    from reshelf.terminal.prose import tell
 
-    findings = [Finding("settings", "ok", "they are valid"), *examine(front.settings)]
+    settings, findings = front.settings, []
+    for finding in chain([Finding("settings", "ok", "they are valid")], examine(settings)):
+        findings.append(finding)
+        if not front.json:
+            tell(str(finding), hang=6)
     bad = any(finding.state == "bad" for finding in findings)
-    content = {"ok": not bad, "findings": [dataclasses.asdict(finding) for finding in findings]}
-    front.answer(content, "\n".join(str(finding) for finding in findings))
+    if front.json:
+        front.answer({"ok": not bad, "findings": [dataclasses.asdict(finding) for finding in findings]}, "")
     return 1 if bad else 0
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from reshelf.cli.front import Front
+from reshelf.terminal.prose import tell
+from reshelf.terminal.tables import show, table
 from reshelf.topics.admin import Applied, TopicState, apply, hinders, remedy, states
 
 OLD_DATA = click.option(
@@ -51,7 +53,13 @@ def list_(front: Front, imported: bool) -> None:
     Example: reshelf topics list
     """
     topic_states = states(front.settings.kafka, imported=imported)
-    front.answer(_content(topic_states), "\n".join(line for state in topic_states for line in _lines(state)))
+    if front.json:
+        front.answer(_content(topic_states), "")
+        return
+    head = ("topic", "key", "cleanup", "partitions", "copies")
+    show(table(head, [_cells(state) for state in topic_states], spare=1))
+    for line in (line for state in topic_states for line in _differences(state)):
+        tell(line)
 
 
 def _next(done: Applied) -> list[str]:
@@ -74,9 +82,9 @@ def _content(topics: Sequence[TopicState]) -> dict[str, Any]:
     }
 
 
-def _lines(state: TopicState) -> list[str]:
-    size = f"{state.partitions} partitions, {state.replication} copies" if state.exists else "missing"
-    return [f"{state.name:<36} key: {state.topic.key:<14} {state.topic.cleanup:<8} {size}", *_differences(state)]
+def _cells(state: TopicState) -> tuple[str, ...]:
+    size = (str(state.partitions), str(state.replication)) if state.exists else ("missing", "")
+    return state.name, state.topic.key, state.topic.cleanup, *size
 
 
 def _differences(state: TopicState) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.cli.front import AT_LEAST_ONE, Front
+from reshelf.numbers import number
 from reshelf.terminal.progress import progress
 
 if TYPE_CHECKING:
@@ -78,10 +79,12 @@ def replay(
     parameters |= {"reattribute": reattribute, "window_ms": window_ms}
     parameters |= {"current_limits": current_limits, "workers": done.workers}
     record("replay", settings, parameters, {"starts": done.starts, "ends": done.ends}, outcome, done.seconds)
-    gone = [f"{count:,} records of {place} were deleted before the log begins" for place, count in done.gone.items()]
-    rate = f"{outcome['records_per_s']:,}/s"
+    gone = [
+        f"{number(count)} records of {place} were deleted before the log begins" for place, count in done.gone.items()
+    ]
+    rate = f"{number(outcome['records_per_s'])}/s"
     by = f" by {done.workers} processes" if done.workers > 1 else ""
-    text = f"{outcome['records']:,} records in {outcome['seconds']} s, {rate}{by}, are in {namespace!r}"
+    text = f"{number(outcome['records'])} records in {outcome['seconds']} s, {rate}{by}, are in {namespace!r}"
     front.answer(outcome, "\n".join([*gone, text, f"limits on names: {done.limited}"]))
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.cli.front import Front
+from reshelf.numbers import number
+from reshelf.terminal.waiting import shown
 from schemas.errors import BadSettings, Transient
 
 if TYPE_CHECKING:
@@ -165,9 +167,10 @@ def drop(front: Front, namespace: str, yes: bool) -> None:
     if not yes:
         if front.json or not sys.stdin.isatty():
             raise BadSettings("--yes: expected it where nobody can be asked, got none. Nothing was deleted.")
-        click.confirm(f"Delete namespace {namespace}, {content.keys:,} keys?", abort=True, err=True)
+        shown()
+        click.confirm(f"Delete namespace {namespace}, {number(content.keys)} keys?", abort=True, err=True)
     count = delete(front.settings, namespace)
-    front.answer({"namespace": namespace, "keys": count}, f"{namespace}: {count:,} keys are deleted")
+    front.answer({"namespace": namespace, "keys": count}, f"{namespace}: {number(count)} keys are deleted")
 
 
 def _require_idle(settings: Settings, manifest: Manifest) -> None:

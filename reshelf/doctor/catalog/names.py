@@ -14,6 +14,7 @@ from msgspec import Struct
 from reshelf.doctor.catalog.pictures import picture_findings
 from reshelf.doctor.finding import Finding
 from reshelf.namespaces.open_state import open_state
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from schemas.codec import decoder
 from schemas.errors import BadRecord
@@ -68,7 +69,7 @@ def name_findings(
     for page, rules in declared.items():
         said += (f"on page {page!r}, {text}" for text in SimilarNames("slot").take_all(rules.slots))
     if said:
-        more = f", and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""
+        more = f", and {number(len(said) - SHOWN)} more" if len(said) > SHOWN else ""
         yield Finding("similar names", "note", "; ".join(said[:SHOWN]) + more, "Write each name the same everywhere.")
     elif items or counted:
         yield Finding("similar names", "ok", "none differ by Unicode form, case or blanks alone")
@@ -95,7 +96,7 @@ def event_findings(
                 if folded(name) in forms
             )
     if said:
-        more = f", and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""
+        more = f", and {number(len(said) - SHOWN)} more" if len(said) > SHOWN else ""
         remedy = "Write names in events as catalog and rules do: layouts learn nothing from these events."
         yield Finding("names in events", "bad", "; ".join(said[:SHOWN]) + more, remedy)
 
@@ -108,7 +109,8 @@ def currency_findings(items: Mapping[str, CatalogItem], currency: str) -> Iterat
         yield Finding(
             "prices",
             "note",
-            f"{len(foreign):,} of {len(items):,} items are not in {currency}, {first.item!r} is in {first.currency}",
+            f"{number(len(foreign))} of {number(len(items))} items are not in {currency}, {first.item!r} is in "
+            f"{first.currency}",
             "Publish prices in fold.currency, and name the currency in each item (without one it is EUR).",
         )
 
@@ -121,8 +123,8 @@ def day_findings(settings: Settings, now: datetime | None = None) -> Iterator[Fi
         yield Finding(
             "days",
             "note",
-            f"in {settings.shop.time_zone} they begin within a time bucket (fold.bucket_ms {width:,}): what sponsored "
-            "rules showed before and after midnight is estimated by its time",
+            f"in {settings.shop.time_zone} they begin within a time bucket (fold.bucket_ms {number(width)}): what "
+            "sponsored rules showed before and after midnight is estimated by its time",
             "Nothing needs to be done; a namespace with fold.bucket_ms 3600000 counts them nearly exactly.",
         )
 

@@ -9,6 +9,7 @@ from encoders.pictures.address import target
 from encoders.pictures.refusal import Refused
 from encoders.pictures.source import SCHEMES
 from reshelf.doctor.finding import Finding
+from reshelf.numbers import number
 from reshelf.service_settings import PicturesSettings
 from schemas.messages.catalog import CatalogItem
 
@@ -23,12 +24,12 @@ def picture_findings(items: Mapping[str, CatalogItem], settings: PicturesSetting
     images = [item.image for item in items.values() if item.image]
     if images and not settings.wanted:
         remedy = "Set pictures.hosts, or pictures.folder, for the encoder (docs/operating/encoders.md)."
-        yield Finding("pictures", "note", f"{len(images):,} items name a picture, and none is looked at", remedy)
+        yield Finding("pictures", "note", f"{number(len(images))} items name a picture, and none is looked at", remedy)
         return
     refused = Counter(filter(None, (_obstacle(image, settings) for image in images)))
     for obstacle, count in refused.most_common(SHOWN):
         remedy = "Set pictures.hosts or pictures.folder, or correct `image` in the catalog."
-        yield Finding("pictures", "note", f"{count:,} items go on with their text alone: {obstacle}", remedy)
+        yield Finding("pictures", "note", f"{number(count)} items go on with their text alone: {obstacle}", remedy)
 
 
 def _obstacle(image: str, settings: PicturesSettings) -> str:

@@ -13,6 +13,7 @@ from reshelf.drill.faults.inject import inject
 from reshelf.drill.plan import Fault, Heal, Impossible, Kind, ProvedNothing
 from reshelf.drill.report import Report
 from reshelf.drill.setup.environment import Environment
+from reshelf.numbers import number
 from reshelf.processes.children import ServerFailed
 
 AGAIN_S = 1.0
@@ -56,7 +57,7 @@ class Breaking:
             heal = inject(self._environment, fault)
         except Impossible as why:
             self._report.impossible[fault.kind.value] += 1
-            self._say(f"{time.monotonic() - begin:6.1f} s  not possible now: {fault.kind.value} ({why})")
+            self._say(f"{number(time.monotonic() - begin, 1):>6} s  not possible now: {fault.kind.value} ({why})")
             return
         except ServerFailed as slow:
             self._note(fault)
@@ -64,7 +65,7 @@ class Breaking:
             return
         now = time.monotonic()
         self._note(fault)
-        self._say(f"{now - begin:6.1f} s  {fault.kind.value}")
+        self._say(f"{number(now - begin, 1):>6} s  {fault.kind.value}")
         if heal is None:
             self._healed(fault.kind, now)
         else:

@@ -12,6 +12,7 @@ from reshelf.drill.setup.environment import Environment
 from reshelf.drill.setup.probe import Probe, probe
 from reshelf.drill.setup.workers import Member, Workers
 from reshelf.drill.verify import Finding, Log
+from reshelf.numbers import difference, number
 from reshelf.processes.children import free_port
 from schemas.codec import decoder
 from schemas.messages.layouts import Layout, LayoutLife
@@ -70,7 +71,9 @@ def set_off(environment: Environment, fault: Fault) -> Heal:
             raise OSError("the worker whose clock is off has decided nothing yet")
         turn.end()
         if not came:
-            raise ProvedNothing(f"the {role} whose clock is {off_s:+,} s off decided nothing within {TURN_S:.0f} s")
+            raise ProvedNothing(
+                f"the {role} whose clock is {difference(off_s)} s off decided nothing within {number(TURN_S)} s"
+            )
 
     return heal
 
@@ -94,6 +97,6 @@ def check_clocks(log: Log) -> Finding:
         finding.compared += 1
         if abs(off_ms) > MOST_OFF_MS:
             finding.double += 1
-            finding.examples.append(f"{record.key!r} of {topic} was made {off_ms / 1000:+,.0f} s from its append")
+            finding.examples.append(f"{record.key!r} of {topic} was made {difference(off_ms / 1000)} s from its append")
     finding.examples = finding.examples[:5]
     return finding

@@ -10,6 +10,7 @@ import time
 
 from reshelf.drill.plan import Fault, Heal
 from reshelf.drill.setup.environment import Environment
+from reshelf.numbers import number
 
 NOTICED_S = 90.0
 EXCUSE = "redis.password"
@@ -31,7 +32,9 @@ def change_password(environment: Environment, fault: Fault) -> Heal:
         if left and time.monotonic() < until:
             raise OSError("a worker still has the old password")
         for member in left:
-            workers.gave_up.append(f"{member.role}: did not notice within {NOTICED_S:.0f} s that the password changed")
+            workers.gave_up.append(
+                f"{member.role}: did not notice within {number(NOTICED_S)} s that the password changed"
+            )
             workers.kill(member)
 
     return heal

@@ -23,6 +23,7 @@ from reshelf.evaluation.evaluate import Evaluator
 from reshelf.evaluation.page_values import estimate_as_json
 from reshelf.evaluation.recompose import Recomposer
 from reshelf.evaluation.tables.shelves import ShelfViews, fills_of
+from reshelf.numbers import gain, number, share
 from schemas.errors import ReshelfError
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
@@ -31,7 +32,7 @@ from streams.catalog.layouts.arranged import row_codes
 LARGEST_ERROR = 0.03
 """What was served is estimated as well: from a larger error on, which its interval excludes, nothing is answered."""
 UNCHECKED = (
-    "what was served is estimated {:+.1%} off what it earned, and its interval excludes 0 (at most {:.0%} may be): "
+    "what was served is estimated {} off what it earned, and its interval excludes 0 (at most {} may be): "
     "layouts do not say what these page views showed, or shelves bear on each other. Compare visitors instead, "
     "with `reshelf experiment branches`"
 )
@@ -79,7 +80,7 @@ def answer(evaluator: Evaluator, question: ArrangementQuestion) -> dict[str, Any
 
 def _estimates(log: ArrangedLog, asked: Sequence[Arrangement], level: float) -> list[dict[str, Any]]:
     check = log.evidence.estimate(Arrangements(log.shares[SERVED], log.shares[SERVED]), level)
-    unchecked = UNCHECKED.format(check.gain, LARGEST_ERROR) if is_off(check) else ""
+    unchecked = UNCHECKED.format(gain(check.gain), share(LARGEST_ERROR, 0)) if is_off(check) else ""
     answers = []
     for arrangement in asked:
         refused = unchecked if arrangement.name != SERVED else ""
@@ -126,8 +127,8 @@ def _arranged(
                     sums[arrangement.name][group] += weight * arrangement.move(layout, own).shares(page.shape[1])
     shares = {name: total / evidence.whole.views[:, None, None] for name, total in sums.items()}
     segments: dict[str, list[int]] = {}
-    for number, of_group in enumerate(views.groups):
-        segments.setdefault(of_group.segment, []).append(number)
+    for group, of_group in enumerate(views.groups):
+        segments.setdefault(of_group.segment, []).append(group)
     return ArrangedLog(evidence, segments, layouts, shares)
 
 
@@ -154,7 +155,7 @@ def _fill(evaluator: Evaluator, page: CompiledPage) -> Fill:
 
 def _nothing(page: str, left_out: dict[str, int], of_log: dict[str, int]) -> str:
     """Why no page view can be counted, and what to do."""
-    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in (left_out | of_log).items()) or "none"
+    reasons = ", ".join(f"{number(count)} × {reason}" for reason, count in (left_out | of_log).items()) or "none"
     return (
         f"page {page!r}: expected page views outside the holdout whose impressions name the shelf of each slot that "
         f"was seen (`rows`), got none; left out were: {reasons}. Let web tiers report `rows` (docs/start/shelves.md), "

@@ -13,7 +13,7 @@ from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar
 from reshelf.inspect.prices.words import earnings_as_json, sponsorship_as_json
-from reshelf.numbers import between, outcome, share, signed
+from reshelf.numbers import between, number, outcome, share, signed
 from reshelf.rules.calendar import moment
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
@@ -63,7 +63,7 @@ def in_words(report: Report, level: float, settings: Settings) -> RenderableType
     preview = report.preview
     said: list[RenderableType] = [
         f"{preview.rules.page}, version {preview.rules.version}: what each rule cost (-) or earned (+) so far,",
-        f"against the page without it, by what is known of its items now; {level:.0%} between.",
+        f"against the page without it, by what is known of its items now; {share(level, 0)} between.",
     ]
     for each in report.rules:
         said += ["", *_of_rule(each, preview, level, settings)]
@@ -104,11 +104,11 @@ def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) 
         return [f"{began}: how many page views it had is not known: no time bucket was counted"]
     more = "" if counted_since == since else f", counted since {moment(counted_since, zone)}"
     rows = [_row(name, draws, views, preview, level) for name, draws in change._asdict().items() if draws is not None]
-    said: list[RenderableType] = [f"{began}{more}: {views:,.0f} page views"]
+    said: list[RenderableType] = [f"{began}{more}: {number(views)} page views"]
     said.append(table(["", "so far", "between", "a day"], rows))
     if (bid := preview.sponsorship(rule.name)) is not None:
         income, clicks = (views * float(draws.mean()) for draws in (bid.income, bid.clicks))
-        said.append(f"  {bid.sponsor} paid {income:,.2f} for {clicks:,.0f} clicks, by what is known now")
+        said.append(f"  {bid.sponsor} paid {number(income, 2)} for {number(clicks)} clicks, by what is known now")
         said.append(f"  looked at less for it: {_most_displaced(bid)}")
     return said
 

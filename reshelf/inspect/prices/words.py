@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from policy.prices.earnings import Earnings, Interval, interval_of
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Price, Sponsorship
-from reshelf.numbers import UNKNOWN, between, gain, outcome, quantity, signed
+from reshelf.numbers import UNKNOWN, between, gain, number, outcome, quantity, share, signed
 from reshelf.terminal.tables import table
 from reshelf.words.read import relaxed
 
@@ -93,7 +93,7 @@ def _moved(price: Price) -> Mapping[str, float]:
 def in_words(preview: Preview, level: float) -> RenderableType:
     """What would change: in all, by segment and by rule, with intervals; which items, and what could not hold."""
     page, sales, currency = preview.rules.page, preview.change.orders is not None, preview.currency
-    per = "a day" if preview.views is not None else f"in {PER:,} page views"
+    per = "a day" if preview.views is not None else f"in {number(PER)} page views"
     head = ["", "clicks", *(["orders", "revenue"] if sales else [])]
     rows = [_row("now", preview.before, preview.views, currency, level, sign="")]
     rows.append(_row("change", preview.change, preview.views, currency, level))
@@ -109,7 +109,7 @@ def in_words(preview: Preview, level: float) -> RenderableType:
             for name, price in preview.prices.items()
         ]
     return Group(
-        f"{page}: this file against version {preview.version}, {per}, {level:.0%} between",
+        f"{page}: this file against version {preview.version}, {per}, {share(level, 0)} between",
         table(head, rows),
         *_rules(preview, level),
         *_notes(preview),
@@ -140,11 +140,11 @@ def _rules(preview: Preview, level: float) -> Iterator[RenderableType]:
 
 def sponsorship_in_words(name: str, bid: Sponsorship, views: float | None) -> str:
     """What is paid for, and whom it costs most looks, in one line."""
-    times, per = (PER, f"in {PER:,} page views") if views is None else (views, "a day")
+    times, per = (PER, f"in {number(PER)} page views") if views is None else (views, "a day")
     clicks, income = (times * float(draws.mean()) for draws in (bid.clicks, bid.income))
     most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])[:MOVED]
     others = f", looked at less: {', '.join(f'{item} {gain(-loss)}' for item, loss in most)}" if most else ""
-    return f"{name}: {bid.sponsor} pays {income:,.2f} for {quantity(clicks)} clicks {per}{others}"
+    return f"{name}: {bid.sponsor} pays {number(income, 2)} for {quantity(clicks)} clicks {per}{others}"
 
 
 def _notes(preview: Preview) -> Iterator[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from html import escape
 from typing import NamedTuple
 
-from reshelf.numbers import between, gain
+from reshelf.numbers import between, gain, share
 
 WIDTH = 640
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 24
@@ -67,7 +67,7 @@ def band(points: Sequence[Bounds], title: str, since: float, zone: tzinfo = UTC)
         _dot(across(point.at), up(point.value), f"{_day(point.at, zone)}: {_label(point)}") for point in finite
     )
     content = (
-        _grid(up, [up.low, 0.0, up.high], "{:+.0%}", height)
+        _grid(up, [up.low, 0.0, up.high], height)
         + f'<polygon class="band" points="{" ".join(upper + lower)}"/><polyline class="line" points="{line}"/>{dots}'
         + f'<text x="{LEFT}" y="{height - 6}">{_day(finite[0].at, zone)}</text>'
         + f'<text x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">{_day(finite[-1].at, zone)}</text>'
@@ -75,8 +75,8 @@ def band(points: Sequence[Bounds], title: str, since: float, zone: tzinfo = UTC)
     return _svg(content, height, f"{title}: {_label(finite[-1])}")
 
 
-def bars(rows: Sequence[Bar], title: str, form: str = "{:.1%}") -> str:
-    """Horizontal intervals, one a row, with the value as a dot and the mark as a tick."""
+def bars(rows: Sequence[Bar], title: str, digits: int = 1) -> str:
+    """Horizontal intervals, one a row, with the value as a dot, the mark as a tick and shares below."""
     if not rows:
         return '<p class="soft">Nothing yet.</p>'
     left, step = 170, 20
@@ -92,17 +92,17 @@ def bars(rows: Sequence[Bar], title: str, form: str = "{:.1%}") -> str:
         for y, row in ((TOP + step * at + step // 2, row) for at, row in enumerate(rows))
     ]
     ends = "".join(
-        f'<text x="{across(value)}" y="{height - 6}" text-anchor="{anchor}">{form.format(value)}</text>'
+        f'<text x="{across(value)}" y="{height - 6}" text-anchor="{anchor}">{share(value, digits)}</text>'
         for value, anchor in ((0.0, "start"), (most, "end"))
     )
     return _svg("".join(drawn) + ends, height, title)
 
 
-def _grid(up: Scale, values: Sequence[float], form: str, height: int) -> str:
+def _grid(up: Scale, values: Sequence[float], height: int) -> str:
     return "".join(
         f'<line class="{"zero" if value == 0.0 else "grid"}" x1="{LEFT}" x2="{WIDTH - RIGHT}" '
         f'y1="{up(value)}" y2="{up(value)}"/>'
-        f'<text x="{LEFT - 6}" y="{up(value) + 4}" text-anchor="end">{form.format(value)}</text>'
+        f'<text x="{LEFT - 6}" y="{up(value) + 4}" text-anchor="end">{gain(value, 0)}</text>'
         for value in values
     )
 

@@ -15,7 +15,7 @@ from policy.experiments.sequence import NET_REVENUE, Uplift
 from reshelf.inspect.experiment import NET_REVENUE_NOTE, Point
 from reshelf.inspect.report.charts import Bar, Bounds, band, bars
 from reshelf.inspect.report.gather import Arm, PageReport, Slot
-from reshelf.numbers import UNKNOWN, between, gain, outcome
+from reshelf.numbers import UNKNOWN, between, gain, number, outcome, p_value, share
 
 FOR_PAGES = ("position-based", "item-position", "cluster-corrected", "doubly-robust")
 """The estimators that suit pages of many slots."""
@@ -44,7 +44,7 @@ def html(report: Report) -> str:
     return template.substitute(
         namespace=escape(report.namespace),
         created=created,
-        level=f"{report.level:.0%}",
+        level=share(report.level, 0),
         notes="".join(f'<p class="soft">{escape(note)}</p>' for note in report.notes),
         contents="".join(
             f'<a href="#{escape(report_page.page)}">{escape(report_page.page)}</a> ' for report_page in report.pages
@@ -86,8 +86,8 @@ def _health(health: Health, currency: str) -> str:
         for name, up in health.uplifts.items()
     ]
     units = (
-        f"{split.learned:,} units learned, {split.holdout:,} in the holdout of {split.expected:.1%}, "
-        f"p = {split.p_value:.3g}."
+        f"{number(split.learned)} units learned, {number(split.holdout)} in the holdout of {share(split.expected)}, "
+        f"p = {p_value(split.p_value)}."
     )
     warning = "Sample ratio mismatch: trust no figure of this experiment." if split.alarm else ""
     crossed = f"Guard-rail crossed: {health.guard_rail}." if health.guard_rail else ""
@@ -105,11 +105,11 @@ def _examination(slots: Sequence[Slot]) -> str:
             slot.examination,
             slot.examination,
             slot.examination,
-            f"{slot.click_rate:.2%} clicks per impression",
+            f"{share(slot.click_rate, 2)} clicks per impression",
         )
         for slot in slots
     ]
-    return bars(rows, "Probability that a slot is looked at", "{:.0%}")
+    return bars(rows, "Probability that a slot is looked at", 0)
 
 
 def _posteriors(arms: Sequence[Arm]) -> str:
@@ -120,8 +120,8 @@ def _posteriors(arms: Sequence[Arm]) -> str:
             arm.mean,
             arm.high,
             arm.prior,
-            f"{arm.item}: {arm.mean:.2%} ({arm.low:.2%} to {arm.high:.2%}), prior {arm.prior:.2%}, "
-            f"{arm.clicks:,.0f} clicks of {arm.examined:,.0f} examined",
+            f"{arm.item}: {share(arm.mean, 2)} ({share(arm.low, 2)} to {share(arm.high, 2)}), "
+            f"prior {share(arm.prior, 2)}, {number(arm.clicks)} clicks of {number(arm.examined)} examined",
         )
         for arm in arms
     ]
@@ -164,11 +164,11 @@ def _estimator(name: str, evaluation: Mapping[str, Any]) -> str:
     """Its name, and of what it borrows over clusters how many there are."""
     if not name.startswith("cluster"):
         return name
-    return f"{name} ({evaluation['items']:,} items in {evaluation['clusters']:,.1f} clusters)"
+    return f"{name} ({number(evaluation['items'])} items in {number(evaluation['clusters'], 1)} clusters)"
 
 
 def _lacking(estimate: Mapping[str, Any]) -> str:
-    return f"{estimate['lacking'] or 0.0:.1%}" + (", extrapolated" if estimate["extrapolated"] else "")
+    return share(estimate["lacking"] or 0.0) + (", extrapolated" if estimate["extrapolated"] else "")
 
 
 def _bounds(reward: str, estimate: Mapping[str, Any], currency: str) -> list[str]:

@@ -12,6 +12,7 @@ from policy.arrays import Bools, Vectors
 from policy.items import ItemFacts
 from policy.rules.likeness import NO_CODE, alike_codes
 from policy.rules.matching import available
+from reshelf.numbers import number
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from streams.catalog.snapshot import read_texts
@@ -70,7 +71,7 @@ def listing(content: Likeness) -> Table:
         (
             str(len(group.items)),
             group.family,
-            "" if group.similarity is None else f"{group.similarity:.3f}",
+            "" if group.similarity is None else number(group.similarity, 3),
             ", ".join(group.items),
             group.titles[0],
         )

@@ -18,6 +18,7 @@ from policy.arrays import Floats, Vectors
 from policy.rules.matching import available
 from reshelf.inspect.explain import declared, state_of
 from reshelf.inspect.posterior_summary import PosteriorSummary, posterior_summary
+from reshelf.numbers import money, number, share
 from reshelf.processes.encoder import picture_encoder, text_encoder
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
@@ -54,6 +55,7 @@ class Answer(NamedTuple):
     title: str
     category: str
     price: int
+    currency: str
     similarity: float
     click_rate: float
     low: float
@@ -119,12 +121,16 @@ def listing(items: Sequence[Answer]) -> Table:
     head = ("item", "price", "similarity", "click rate", "95 %", "score", "title", "category")
     rows = []
     for answer in items:
-        figures = f"{answer.click_rate:.2%}", f"{answer.low:.2%} - {answer.high:.2%}", f"{answer.score:.2f}"
+        figures = (
+            share(answer.click_rate, 2),
+            f"{share(answer.low, 2)} - {share(answer.high, 2)}",
+            number(answer.score, 2),
+        )
         rows.append(
             (
                 answer.item,
-                f"{answer.price / 100:,.2f}",
-                f"{answer.similarity:.2f}",
+                money(answer.price, answer.currency),
+                number(answer.similarity, 2),
                 *figures,
                 answer.title,
                 answer.category,
@@ -185,5 +191,15 @@ def _answer(
     mean, low, high = (round(float(column[row]), 6) for column in (summary.mean, summary.low, summary.high))
     similarity, clicks = round(cosine_of[item.item], 4), float(summary.clicks[row])
     return Answer(
-        item.item, item.title, item.category, item.price, similarity, mean, low, high, clicks, round(score, 4)
+        item.item,
+        item.title,
+        item.category,
+        item.price,
+        item.currency,
+        similarity,
+        mean,
+        low,
+        high,
+        clicks,
+        round(score, 4),
     )

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from policy.segments.fitting import Published
 from policy.segments.rule import OTHER, choose_segment, last_items, segment_sums
-from reshelf.numbers import gain
+from reshelf.numbers import gain, number, share
 from reshelf.terminal.tables import table
 from schemas.messages.segments import SegmentModel
 from schemas.times import in_words
@@ -102,15 +102,16 @@ def heading(model: SegmentModel, zone: tzinfo) -> str:
     attribute = f", with {model.attribute}" if model.attribute else ""
     return (
         f"{len(model.names)} segments of generation {model.generation}{attribute}, published "
-        f"{in_words(model.published_at, zone)}, learned from {model.units:,} visitors. They make an item that was held "
-        f"out {math.expm1(model.gain):.1%} likelier; {model.moved:.1%} of the visitors moved with this version."
+        f"{in_words(model.published_at, zone)}, learned from {number(model.units)} visitors. They make an item that "
+        f"was held out {share(math.expm1(model.gain))} likelier; {share(model.moved)} of the visitors moved with this "
+        "version."
     )
 
 
 def segments_table(model: SegmentModel) -> Table:
     """A row for each segment: its size, its words, and the items that set it apart."""
     rows = [
-        [row.name, f"{row.units:,}", f"{row.share:.1%}", ", ".join(row.words), ", ".join(row.items)]
+        [row.name, number(row.units), share(row.share), ", ".join(row.words), ", ".join(row.items)]
         for row in segment_rows(model)
     ]
     return table(["segment", "visitors", "share", "words", "set apart by"], rows, spare=2)
@@ -124,8 +125,8 @@ def history_table(models: Sequence[SegmentModel], zone: tzinfo) -> Table:
             in_words(row.published_at, zone),
             str(row.generation),
             " ".join(row.names) or "none",
-            f"{row.units:,}",
-            f"{row.moved:.1%}",
+            number(row.units),
+            share(row.moved),
             gain(row.likelier),
             row.attribute,
         ]
