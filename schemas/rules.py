@@ -38,10 +38,14 @@ class _Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_
 
 
 class Pin(_Rule, frozen=True, kw_only=True, tag="pin"):
-    """The item stands in the slot, in every slate."""
+    """The item stands in the slot, in every slate; with `or_above`, in the slot or in one above it."""
 
     item: Named
     slot: Annotated[str, Meta(min_length=1, max_length=64)]
+    or_above: Annotated[
+        bool,
+        Meta(description="A soft pin: the policy chooses among the slot and those before it in rendered order."),
+    ] = False
 
 
 class Boost(_Rule, frozen=True, kw_only=True, tag="boost"):

@@ -27,7 +27,7 @@ from tests.all_tests import ALL, ALL_TESTS
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
 
-EXAMPLES = 100 if ALL_TESTS else 25
+EXAMPLES = 100 if ALL_TESTS else 15
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("fixed")
 # A Kafka of the tests lives for minutes: its Java compiles quickly rather than well, for half the processor time.

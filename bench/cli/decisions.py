@@ -6,6 +6,7 @@ import importlib.util
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,10 @@ ALONE = (PAGE, PICTURES, TASTES)
 )
 @click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="How many page views a day has.")
 @click.option(
-    "--bound", is_flag=True, help="Add a learner that has the true priors of the shops, which no other prior can beat."
+    "--bound",
+    is_flag=True,
+    help="Add a learner that has the true priors of the shops, which no other prior can beat; or one that "
+    "is told the tastes of --shop tastes.",
 )
 @click.option(
     "--renewals",
@@ -120,6 +124,12 @@ ALONE = (PAGE, PICTURES, TASTES)
 )
 @click.option(
     "--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="How many simulations run at the same time."
+)
+@click.option(
+    "--races",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder of finished races, from where the same command goes on after it was ended. Not for pages, pictures.",
 )
 @click.pass_obj
 def decisions(
@@ -145,6 +155,7 @@ def decisions(
     renewals: bool,
     chain: bool,
     processes: int,
+    folder: Path | None,
 ) -> None:
     """Compare how many clicks Reshelf and other libraries lose while they learn, in simulated shops.
 
@@ -152,7 +163,8 @@ def decisions(
     after each number of page views.  Each library runs with the settings that did best on
     shops of their own.  A ratio below 1 means that Reshelf lost less.  No servers are
     needed; `make bench` installs the peers.  All of it takes hours of one core; fewer
-    shops, seeds, views or peers take less.  See docs/concepts/decisions.md.
+    shops, seeds, views or peers take less, and with --races it may be ended and goes on
+    when it is called again.  See docs/concepts/decisions.md.
 
     With --renewals the policy races against itself alone, in the first kind of shop and until
     the largest number of page views: composed and shown always, or where it was worth it.
@@ -164,8 +176,9 @@ def decisions(
     With --shop tastes the policy races with learned segments against itself with one segment for all, in worlds
     where tastes are strong, weak, continuous or none, and others where strong ones meet drift, new items, shared
     devices or robots.
-    With --shop pictures the policy races against itself, without pictures or texts and with each; the shop's size is
-    its own, so that only --views, --seeds and --exploration matter.
+    With --shop pictures the policy races against itself, without pictures or texts and with each, and beside two
+    bounds; the shop's size is its own (6,000 page views and 20 new items a day), so that only --views, --seeds,
+    --processes and --exploration matter.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -183,11 +196,12 @@ def decisions(
     if chain:
         _answer(front, estimates, 10 * seeds, processes, _say)
     elif PICTURES in shops:
-        _compare_pictures(front, checkpoints, seeds, exploration)
+        _compare_pictures(front, checkpoints, seeds, processes, exploration)
     elif PAGE in shops:
         _compare_pages(front, checkpoints, seeds, processes, peers)
     elif TASTES in shops:
-        _answer(front, tastes, checkpoints, seeds, processes, exploration, visitors, elsewhere, worlds, _say)
+        about = exploration, visitors, elsewhere, worlds, folder, bound
+        _answer(front, tastes, checkpoints, seeds, processes, *about, _say)
     elif renewals:
         shapes = _shapes(shops, new, unbounded, sizes)
         _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)
@@ -204,6 +218,7 @@ def decisions(
             limit_s=limit_s,
             bound=bound,
             setup=Setup(choice=PolicyChoice(exploration=exploration)),
+            folder=folder,
             say=_say,
         )
         _hold(front, contest)
@@ -227,14 +242,14 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, sizes: M
     return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
 
 
-def _compare_pictures(front: Front, views: list[int], seeds: int, exploration: float) -> None:
+def _compare_pictures(front: Front, views: list[int], seeds: int, processes: int, exploration: float) -> None:
     if not importlib.util.find_spec("torch"):
         raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
     from bench.decisions import pictured
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
-    _answer(front, pictured, views, seeds, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+    _answer(front, pictured, views, seeds, processes, Setup(choice=PolicyChoice(exploration=exploration)), _say)
 
 
 def _answer(front: Front, measurement: ModuleType, *arguments: object) -> None:

@@ -14,6 +14,7 @@
 - `pictured`: shops whose goods are told apart by their pictures: how many clicks new items lose with
   pictures, texts, both, none
 - `peers`: learners that the policy is compared with, each called through its own interface
+- `races`: finished races in a folder: a contest takes hours, and one that was ended goes on where it was
 - `report`: a whole contest: peers are tuned, then they and the policy race on the same seeds
 - `renewals`: what it costs to compose by what was learned, and to hold layouts back: regret, layouts
   made, slots that change

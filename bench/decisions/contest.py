@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.decisions.peers.registry import PEERS, learner
+from bench.decisions.races import finished
 from policy.arrays import Floats
 from policy.defaults import LEVEL
 from policy.model.posteriors import interval
@@ -96,9 +98,11 @@ def runs(
     processes: int,
     done: Callable[[], None] = lambda: None,
     limit_s: float = 0.0,
+    folder: Path | None = None,
 ) -> dict[tuple[Entry, int], Run]:
-    """All tasks, in parallel processes; `done` is called after each."""
-    results = mapped(partial(_run, checkpoints=checkpoints, limit_s=limit_s), tasks, processes, done)
+    """All tasks, in parallel processes; `done` is called after each.  Finished ones are kept in the folder."""
+    work = finished(partial(_run, checkpoints=checkpoints, limit_s=limit_s), folder, Run)
+    results = mapped(work, tasks, processes, done)
     return dict(zip(tasks, results, strict=True))
 
 

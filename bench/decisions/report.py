@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bench.decisions.contest import DEFAULTS, Entry, Run, best_settings, peers, runs
@@ -20,7 +21,7 @@ TUNING_SEEDS = 1_000
 class Contest:
     """What is run: a race of a peer ends after `limit_s` seconds, or is whole with 0.
 
-    With `bound` the informed learner races too, where its models fit.
+    With `bound` the informed learner races too, where its models fit.  Finished races are kept in `folder`.
     """
 
     fields: Sequence[Field]
@@ -33,6 +34,7 @@ class Contest:
     limit_s: float = 0.0
     bound: bool = False
     setup: Setup = DEFAULTS
+    folder: Path | None = None
     say: Callable[[str, int, int], None] = lambda what, done, total: None
 
     def hold(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class Contest:
         for far in sorted(set(reach.values()), reverse=True):
             tasks = [(entry, seed) for entry, length in reach.items() if length == far for seed in seeds]
             tell = partial(self._tell, what, itertools.count(len(results) + 1), total)
-            results |= runs(tasks, self.checkpoints[:far], self.processes, tell, self.limit_s)
+            results |= runs(tasks, self.checkpoints[:far], self.processes, tell, self.limit_s, self.folder)
         return results
 
     def _tell(self, what: str, done: Iterator[int], total: int) -> None:

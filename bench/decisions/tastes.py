@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.decisions.races import finished
 from policy.simulation.learned import Setup
 from policy.simulation.means import mean_of, ratio_of
-from policy.simulation.tastes import WORLDS, open_tastes, race_tastes
+from policy.simulation.tastes import WORLDS, Tastes, open_tastes, race_tastes
 from reshelf.processes.parallel import mapped
 from schemas.messages.pages import PolicyChoice
 
-LEARNED = "learned"
-"""The learner with learned segments; all others have one for all, with this much exploration."""
+LEARNED, INFORMED = "learned", "informed"
+"""The learners with segments, of which one is told the tastes; all others have one for all."""
+SEGMENTED = LEARNED, INFORMED
+MOST_TASTES = 12
+"""In worlds with more there is no segment for each."""
 Table = dict[str, Any]
 Task = tuple[str, str, float, int, int, tuple[int, ...], int | None]
 
@@ -28,21 +33,27 @@ def compare(
     units: int = 5_000,
     elsewhere: int | None = None,
     worlds: Sequence[str] = (),
+    folder: Path | None = None,
+    bound: bool = False,
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Table:
     """Ratios of lost clicks in these worlds, by page views; those of the first world stand above the others'.
 
     With one segment it is explored as much and half as much, and the ratio is to what loses less.
     No worlds are all of them.  `elsewhere` is how many items a visitor looks at beside each page view, None: as the
-    world has it.
+    world has it.  Finished races are kept in `folder`.  With `bound` a learner takes part that is told the tastes, and
+    not which visitor has which, where tastes can be told.
     """
     worlds = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
     learners = {LEARNED: exploration, "one": exploration, "one, half as much": exploration / 2.0}
+    if bound:
+        learners[INFORMED] = exploration
     tasks: list[Task] = [
         (world, name, amount, units, seed, tuple(views), elsewhere)
         for world in worlds
         for seed in range(seeds)
         for name, amount in learners.items()
+        if name != INFORMED or _can_be_told(WORLDS[world])
     ]
     done: list[None] = []
 
@@ -50,10 +61,15 @@ def compare(
         done.append(None)
         say("tastes", len(done), len(tasks))
 
-    results = dict(zip(tasks, mapped(_run, tasks, processes, tell), strict=True))
+    results = dict(zip(tasks, mapped(finished(_run, folder, list[float]), tasks, processes, tell), strict=True))
     by_world = {
         world: figures(
-            {name: [lost for task, lost in results.items() if task[:2] == (world, name)] for name in learners}, views
+            {
+                name: courses
+                for name in learners
+                if (courses := [lost for task, lost in results.items() if task[:2] == (world, name)])
+            },
+            views,
         )
         for world in worlds
     }
@@ -66,19 +82,30 @@ def _run(task: Task) -> list[float]:
     tastes = WORLDS[world] if elsewhere is None else replace(WORLDS[world], elsewhere=elsewhere)
     setup = Setup(choice=PolicyChoice(exploration=exploration), text=False)
     shop = open_tastes(tastes, units, seed, views[-1])
-    return race_tastes(shop, setup, views, segmented=name == LEARNED, seed=seed)
+    return race_tastes(shop, setup, views, segmented=name in SEGMENTED, seed=seed, informed=name == INFORMED)
+
+
+def _can_be_told(tastes: Tastes) -> bool:
+    return 1 < tastes.count <= MOST_TASTES and not tastes.new and not tastes.drift
 
 
 def figures(lost: Mapping[str, Sequence[Sequence[float]]], views: Sequence[int]) -> Table:
     """Lost clicks of each learner, and the ratio to the better one with one segment, with intervals over seeds."""
     regret: Table = {}
     ratios: Table = {}
+    bounds: Table = {}
     for at, count in enumerate(views):
         now = {name: [course[at] for course in courses] for name, courses in lost.items()}
         regret[str(count)] = {name: mean_of(losses)._asdict() for name, losses in now.items()}
-        best = min((name for name in now if name != LEARNED), key=lambda name: float(np.mean(now[name])))
+        best = min((name for name in now if name not in SEGMENTED), key=lambda name: float(np.mean(now[name])))
         ratios[str(count)] = ratio_of(now[LEARNED], now[best])._asdict() | {"peer": best}
-    return {"ratio_to_one_segment": ratios, "regret": regret}
+        if INFORMED in now:
+            bounds[str(count)] = ratio_of(now[INFORMED], now[best])._asdict()
+    return {"ratio_to_one_segment": ratios, "informed_to_one_segment": bounds, "regret": regret}
+
+
+def _reach(ratio: Mapping[str, Any]) -> str:
+    return f"{ratio['mean']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
 def text_of(content: Table) -> str:
@@ -86,7 +113,8 @@ def text_of(content: Table) -> str:
     lines = [f"{'world':<16}{'page views':>10}  clicks lost, to one segment for all"]
     for world, figures_of in content["shops"]["tastes"]["worlds"].items():
         for views, ratio in figures_of["ratio_to_one_segment"].items():
-            reach = f"{ratio['mean']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
-            lines.append(f"{world:<16}{int(views):>10,}  {reach}")
+            bound = figures_of["informed_to_one_segment"].get(views)
+            beside = f"; told the tastes {_reach(bound)}" if bound else ""
+            lines.append(f"{world:<16}{int(views):>10,}  {_reach(ratio)}{beside}")
     lines.append(f"means of {content['seeds']} shops of {content['visitors']:,} visitors, with 95 % intervals")
     return "\n".join(lines)

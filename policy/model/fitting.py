@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import UNSET
+from msgspec.structs import replace
 from scipy.special import expit, logit
 
 from policy.arrays import Floats, Indices
@@ -20,7 +22,8 @@ from policy.model.features import Features, Scales
 from policy.model.interest import damping, fit_interest
 from policy.model.priors import factor_of, factor_weight, packed, strength_of
 from policy.model.strength import DEFAULT, fit_strength
-from schemas.messages.parameters import PolicyParameters, Sales, SegmentFit
+from policy.segments.affinity import NO_WEIGHT, affinities, fit_weight
+from schemas.messages.parameters import AffinityFit, PolicyParameters, Sales, SegmentFit
 
 QUANTITY, LABEL, TEXT, PICTURE, BASE = range(5)
 ROUNDS = 4
@@ -47,7 +50,7 @@ class Described:
     """What is known of a page's items: features [A, F] with their scales, vectors [A, D] of texts and of pictures.
 
     Each kind of vector is of one model, and its weights have a ridge of their own: so the evidence says which of them
-    tells more.
+    tells more.  The weight of `affinity` is fitted, whatever it is here.
     """
 
     features: Features
@@ -56,6 +59,7 @@ class Described:
     model: str = ""
     pictures: Floats | None = None
     picture_model: str = ""
+    affinity: AffinityFit | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +92,8 @@ def fit_page(
     default, strength = base
     rate = (clicks.sum() + default * strength) / (trials.sum() + strength)
     rate = _possible(rate)
-    levels = _fit_levels(clicks, trials, float(logit(rate)), _table(described))
+    affinity = affinities(described.affinity, counts.segments, counts.items)
+    levels = _fit_levels(clicks, trials, float(logit(rate)), _table(described), affinity)
     spread = 1.0 / levels.arm_strength + 1.0 / levels.segment_strength + levels.variance
     return PolicyParameters(
         page=page,
@@ -113,6 +118,7 @@ def fit_page(
         segment_strength=levels.segment_strength,
         variance=levels.variance,
         sales=sales or Sales(),
+        affinity=replace(described.affinity, weight=round(levels.affinity, 5)) if described.affinity else UNSET,
     )
 
 
@@ -151,6 +157,7 @@ class _Levels:
     segment_strength: float
     variance: float
     variances: Floats
+    affinity: float
     table: _Table
 
     def packed(self, group: int, weights: Floats) -> bytes:
@@ -171,26 +178,32 @@ class _Shared(NamedTuple):
     factor: Floats
 
 
-def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _Levels:
-    """Page and segment weights in turns with the strengths of what they leave unexplained."""
+def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table, affinity: Floats) -> _Levels:
+    """Page and segment weights in turns with that of affinities [G, A], and the strengths of what is unexplained."""
     ones = np.ones((len(table.values), 1))
     values = np.concatenate([table.values, ones], axis=1)
     groups = np.append(table.groups, BASE)
     shared = _Shared(np.zeros(values.shape[1]), 0.0, DEFAULT, DEFAULT, np.ones(len(values)))
     own, variances, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), DEFAULT
-    expected = trials * expit(rate)
+    expected, liked = trials * expit(rate), NO_WEIGHT
     for _ in range(ROUNDS):
         damped = damping(expected * shared.factor, segment)
         damped_clicks = clicks * damped
         # What segments differ by is an offset of the page's fit, and the other way about.
-        shared = _fit_shared(values, groups, damped_clicks, trials * damped, rate, own, shared.strength)
-        score = rate + values @ shared.weights
+        apart = own @ values.T + liked.weight * affinity
+        shared = _fit_shared(values, groups, damped_clicks, trials * damped, rate, apart, shared.strength)
+        of_page = rate + values @ shared.weights
+        score = of_page + liked.weight * affinity
         others, expected = _others(damped_clicks), trials * expit(score + own @ values.T)
         # What a segment differs by is seen around what the others say of an arm, which is doubtful.
         factors, variance = factor_of(shared.weight, others, _others(expected * damped)), 1.0 / (shared.weight + others)
         spread = 1.0 / segment + variance
         own, _, variances = fit_interest(values, groups, clicks, trials, score + np.log(factors), 1.0 / spread)
-        expected = trials * expit(score + own @ values.T)
+        if affinity.any():
+            besides = of_page + own @ values.T + np.log(factors)
+            liked = fit_weight(affinity, clicks, trials, besides, 1.0 / spread, liked)
+            variances = variances + liked.variance * np.square(affinity).mean(axis=1)
+        expected = trials * expit(of_page + liked.weight * affinity + own @ values.T)
         segment = fit_strength(clicks, expected * factors, variance - variances[:, None])
     damped = damping(expected * shared.factor, segment)
     damped_clicks, expected = clicks * damped, expected * damped
@@ -204,15 +217,16 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
         segment_strength=segment,
         variance=shared.variance,
         variances=variances,
+        affinity=liked.weight,
         table=table,
     )
 
 
 def _fit_shared(
-    values: Floats, groups: Indices, clicks: Floats, trials: Floats, rate: float, own: Floats, strength: float
+    values: Floats, groups: Indices, clicks: Floats, trials: Floats, rate: float, scores: Floats, strength: float
 ) -> _Shared:
-    """From damped counts [G, A], around the segments' own weights [G, K + 1]."""
-    total_clicks, total_trials, scores = clicks.sum(axis=0), trials.sum(axis=0), own @ values.T
+    """From damped counts [G, A], around the segments' own scores [G, A]."""
+    total_clicks, total_trials = clicks.sum(axis=0), trials.sum(axis=0)
     mixed = rate + _mixed(scores.T, trials)
     fit = fit_interest(values, groups, total_clicks[None], total_trials[None], mixed[None], strength)
     weights, variance = fit.weights[0], float(fit.variance[0])

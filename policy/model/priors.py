@@ -19,6 +19,7 @@ from policy.arrays import Bools, Floats, Vectors
 from policy.model.features import Features
 from policy.model.interest import damping
 from policy.model.posteriors import Prior
+from policy.segments.affinity import affinities
 from schemas.messages.parameters import PolicyParameters, SegmentFit
 
 LOWEST, HIGHEST = 1e-6, 0.9
@@ -61,20 +62,30 @@ def interest(
     features: Features,
     vectors: Floats | None,
     pictures: Floats | None = None,
+    affinity: Floats | float = 0.0,
 ) -> Floats:
     """The mean attractiveness that features [A, F] and vectors of texts and pictures let expect, float64[A] in (0, 1).
 
     A segment that was not fitted is taken for the page's average.  Vectors of
     another size than the fitted weights, which are of another model, are left out.
+    `affinity` is what that adds for each arm, `affinity_scores`.
     """
     fit = parameters.segments.get(segment, _STRANGER)
     weights = [parameters.weights.get(name, 0.0) + fit.weights.get(name, 0.0) for name in features.names]
-    score = logit(parameters.click_rate) + fit.base + features.values @ np.array(weights, dtype=np.float64)
+    score = logit(parameters.click_rate) + fit.base + features.values @ np.array(weights, dtype=np.float64) + affinity
     for kind, matrix in (("text", vectors), ("picture", pictures)):
         if matrix is not None:
             for vector_weights in weights_of(parameters, segment, kind, matrix.shape[1]):
                 score = score + matrix @ vector_weights
     return _likelihood(score)
+
+
+def affinity_scores(parameters: PolicyParameters, segment: str, items: Sequence[str]) -> Floats:
+    """What having an affinity to the segment adds for each item, float64[A], logit scale."""
+    if not parameters.affinity:
+        return np.zeros(len(items))
+    added: Floats = parameters.affinity.weight * affinities(parameters.affinity, [segment], items)[0]
+    return added
 
 
 def weights_of(parameters: PolicyParameters, segment: str, kind: str, size: int) -> Iterator[Floats]:
@@ -137,7 +148,8 @@ def fitted(
 ) -> Fitted:
     """What the parameters say of each of `items`, with `features` [A, F] and vectors [A, D] of just these."""
     arms = np.array([parameters.arms.get(item, (0.0, 0.0)) for item in items], dtype=np.float64).reshape(-1, 2)
-    return Fitted(interest(parameters, segment, features, vectors, pictures), *arms.T)
+    affinity = affinity_scores(parameters, segment, items)
+    return Fitted(interest(parameters, segment, features, vectors, pictures, affinity), *arms.T)
 
 
 def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats) -> ArmPriors:

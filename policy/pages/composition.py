@@ -11,7 +11,7 @@ import numpy as np
 from policy.arrays import Bools, Codes, Floats, Hashes
 from policy.pages.compiled import CompiledPage
 from policy.pages.drawing import Arrangement, arrange
-from policy.pages.item_rules import ItemRules
+from policy.pages.item_rules.fixed_items import ItemRules
 from policy.pages.lists import ItemScores, ShelfScores
 from policy.pages.model.fitting import ShelfFit
 from policy.rules.compiled import CompiledRules

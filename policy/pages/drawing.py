@@ -15,7 +15,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes, Indices
 from policy.pages.compiled import CompiledPage
 from policy.pages.holding import broken, lacking
-from policy.pages.item_rules import FixedItems, ItemRules
+from policy.pages.item_rules.fixed_items import FixedItems, ItemRules
 from policy.pages.lists import ItemScores, ShelfLists, ShelfScores
 from policy.slates.compiled import BUILT
 
@@ -107,7 +107,7 @@ class _Drawing:
         drawn = self._decide() if rows is None else self._draw(rows, free=False)
         if not self._ruled:
             return drawn
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS + len(self._ruled.rules.soft_pins.labels)):
             if not self._ruled.correct(drawn.slates, self._order):
                 break
             drawn = self._draw(drawn.rows, free=False, anew=False)
@@ -118,10 +118,17 @@ class _Drawing:
         """Shelves as they are worth most, and their items."""
         fixed = np.tile(self.page.pins, (self.variants, 1))
         for _ in range(ROUNDS):
-            drawn = self._draw(fixed)
+            drawn = self._draw_pinned(fixed)
             if not self._hold_floors(drawn.rows, fixed):
                 return drawn
-        return self._draw(fixed)
+        return self._draw_pinned(fixed)
+
+    def _draw_pinned(self, fixed: Codes) -> Arrangement:
+        """All rows, again until each soft pin has a shelf that may show its item, or there is none."""
+        drawn = self._draw(fixed)
+        while self._ruled and self._ruled.need(drawn.rows, self._order):
+            drawn = self._draw(fixed)
+        return drawn
 
     def _draw(self, fixed: Codes, *, free: bool = True, anew: bool = True) -> Arrangement:
         """All rows; where `fixed` int32[V, R] names a shelf it stands there if it can, others only if `free`.

@@ -13,7 +13,7 @@ import numpy as np
 from policy.arrays import EMPTY, Bools, Codes, Floats, Hashes, Indices
 from policy.pages.compiled import CompiledPage
 from policy.slates.compiled import BUILT, scan
-from policy.slates.fixing import comparable
+from policy.slates.fixing.arms import comparable
 
 NEAR = 3
 """Of a shelf's list, times its columns, are looked at first for items that are left."""

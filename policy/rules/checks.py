@@ -18,7 +18,7 @@ def problems(page: PageRules) -> list[Problem]:
     for at, rule in enumerate(page.rules):
         faults += [Problem(f"rules[{at}].{field}", text) for field, text in _rule_problems(rule, page)]
         for earlier in page.rules[:at]:
-            if conflict := _conflict(earlier, rule):
+            if conflict := _conflict(earlier, rule, page):
                 faults.append(
                     Problem(f"rules[{at}]", f"{conflict} {earlier.name!r}: give them other times or segments")
                 )
@@ -33,11 +33,11 @@ def _rule_problems(rule: declared.Rule, page: PageRules) -> Iterator[Problem]:
     yield from KINDS[type(rule)].problems(rule, page)
 
 
-def _conflict(rule: declared.Rule, other: declared.Rule) -> str:
+def _conflict(rule: declared.Rule, other: declared.Rule, page: PageRules) -> str:
     """Why two rules can never both hold while both do; empty where they can."""
     if type(rule) is not type(other) or not _meet(rule, other):
         return ""
-    return KINDS[type(rule)].conflict(rule, other)
+    return KINDS[type(rule)].conflict(rule, other, page)
 
 
 def _meet(rule: declared.Rule, other: declared.Rule) -> bool:

@@ -22,7 +22,7 @@ from policy.rules.kinds.boost import Boost
 from policy.rules.kinds.cap import Cap, Caps
 from policy.rules.kinds.complements import Complements
 from policy.rules.kinds.exposure import Exposure, Exposures
-from policy.rules.kinds.pin import Pin, Pins
+from policy.rules.kinds.pin import Pin, Pins, SoftPin, SoftPins
 from policy.rules.kinds.placement import Placement, Placements
 from policy.rules.kinds.spacing import Spacing, Spacings
 from policy.rules.likeness import PicturesOf, no_pictures
@@ -50,6 +50,7 @@ class CompiledRules:
     eligible: Bools
     factor: Floats
     pins: Pins
+    soft_pins: SoftPins
     spacings: Spacings
     caps: Caps
     exposures: Exposures
@@ -75,6 +76,7 @@ class CompiledRules:
             eligible=page.arms.eligible & (factor > 0.0),
             factor=factor,
             pins=Pins.of(those(Pin), arms),
+            soft_pins=SoftPins.of(those(SoftPin), arms, slots),
             spacings=Spacings.of(those(Spacing), arms),
             caps=Caps.of(those(Cap), arms, slots),
             exposures=Exposures.of(those(Exposure), arms),
@@ -100,7 +102,7 @@ class CompiledRules:
             Relaxation.EXPOSURE: self.exposures,
             Relaxation.PLACEMENT: self.placements,
         }
-        return (self.pins, *(giving_way[level] for level in Relaxation))
+        return (self.pins, self.soft_pins, *(giving_way[level] for level in Relaxation))
 
     @cached_property
     def plain(self) -> bool:

@@ -41,7 +41,7 @@ def _no_problems(rule: Any, page: PageRules) -> Iterator[Problem]:
     return iter(())
 
 
-def _no_conflict(rule: Any, other: Any) -> str:
+def _no_conflict(rule: Any, other: Any, page: PageRules) -> str:
     return ""
 
 
@@ -51,15 +51,15 @@ class Kind(Generic[R]):
 
     `bind` gives the constraints of a rule on a page.  `relaxation` is when it gives way, None
     for a kind that always holds or that is placed before all others.  `problems` are those of a
-    rule by itself on a page; `conflict` says why two rules of the kind can never both hold
-    while both are in force, or is empty, and the name of the first is put behind it.
+    rule by itself on a page; `conflict` says why two rules of the kind can never both hold on
+    a page while both are in force, or is empty, and the name of the first is put behind it.
     """
 
     rule: type[R]
     bind: Callable[[R, PageContext], Iterator[Constraint]]
     relaxation: Relaxation | None = None
     problems: Callable[[R, PageRules], Iterator[Problem]] = _no_problems
-    conflict: Callable[[R, R], str] = _no_conflict
+    conflict: Callable[[R, R, PageRules], str] = _no_conflict
 
 
 def slot_problems(page: PageRules, field: str, slots: Sequence[str]) -> Iterator[Problem]:

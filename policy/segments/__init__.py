@@ -1,5 +1,6 @@
 """Learned segments: which of them a visitor is in, from the items that they looked at last.
 
+- `affinity`: how far what a segment's visitors look at anywhere foretells what they click on a page
 - `attributes`: one attribute of visits, such as the device, that says something of a visitor's taste before their
   items do
 - `fitting`: from the visitors of a sample to a model of segments: started from the last one, so that hardly anybody

@@ -52,6 +52,7 @@ class Informed:
     """Examinations and clicks by segment and item, and the scores fitted to them, float64[G, U].
 
     Draws are spread as the policy's are (`policy.slates.sampling.spread`); with `exploration` 0 the best mean is shown.
+    `design`, float64[U, D], is what attractiveness follows in place of texts, where the shop was told so.
     """
 
     shop: Shop
@@ -59,6 +60,7 @@ class Informed:
     seed: int
     variants: int = 16
     text: bool = True
+    design: Floats | None = None
     mean: Floats = field(init=False)
     variance: Floats = field(init=False)
     _rng: np.random.Generator = field(init=False)
@@ -74,7 +76,8 @@ class Informed:
     def __post_init__(self) -> None:
         shop, shape = self.shop, self.shop.shape
         count, kinds = len(shop.items), np.eye(KINDS)[shop.kinds]
-        vectors = shop.vectors - shop.vectors.mean(axis=0)
+        vectors = shop.vectors if self.design is None else self.design
+        vectors = vectors - vectors.mean(axis=0)
         self._text = vectors if self.text else kinds
         spreads = self._spreads(vectors)
         shared = [self._text] if self.text else []
@@ -95,7 +98,7 @@ class Informed:
         text, rest = shape.spread**2 * shape.text_share / 2.0, shape.spread**2 * (1.0 - shape.text_share)
         scale = np.square(vectors).sum(axis=1).mean()
         if self.text:
-            return _Spreads(np.full(shape.size, text / scale), rest * KIND, rest * ITEM, rest * PAIR)
+            return _Spreads(np.full(vectors.shape[1], text / scale), rest * KIND, rest * ITEM, rest * PAIR)
         centres = np.stack([vectors[kinds == kind].mean(axis=0) for kind in np.unique(kinds)])
         of_kind = text * float(np.square(centres).sum(axis=1).mean() / scale)
         own = text - of_kind

@@ -14,7 +14,7 @@ from policy import defaults
 from policy.arrays import Codes, Floats, Indices
 from policy.hashes import arm_hashes
 from policy.model.examination import examination
-from policy.model.features import Features, describe
+from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.posteriors import Beta, Prior, bucket_weights, retained
 from policy.model.priors import arm_priors, fitted
@@ -27,7 +27,7 @@ from policy.slates.composition import Statistics, compose
 from policy.slates.renewal import gain, is_enough
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PolicyChoice
-from schemas.messages.parameters import PolicyParameters
+from schemas.messages.parameters import AffinityFit, PolicyParameters
 from schemas.topics import DAY_MS
 
 PAGE = "home"
@@ -78,6 +78,7 @@ class Learned:
     segments: list[str] = field(init=False)
     slots: list[str] = field(init=False)
     parameters: PolicyParameters | None = field(init=False, default=None)
+    affinity: AffinityFit | None = field(init=False, default=None)
     composed: int = field(init=False, default=0)
     _counts: list[Floats] = field(init=False, default_factory=list)
     _catalog: list[CatalogItem] = field(init=False, default_factory=list)
@@ -214,7 +215,7 @@ class Learned:
         )
         pictures = self._pictures[active] if self.setup.pictures and self._pictures is not None else None
         described = Described(
-            Features(features.names, features.values), scales, vectors, "text" if self.setup.text else "", pictures
+            features, scales, vectors, "text" if self.setup.text else "", pictures, affinity=self.affinity
         )
         fitted = fit_page(PAGE, table, described, now_ms, (self.setup.click_rate, self.setup.strength))
         self.parameters = msgspec.structs.replace(fitted, visits=self._history.latest or msgspec.UNSET)

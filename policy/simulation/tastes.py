@@ -6,15 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec.structs import replace as replaced
 from scipy.special import expit, logit
 
 from policy.arrays import Bools, Floats, Indices
-from policy.segments.fitting import ItemFacts, Published, fit_segments, likeliest_names
+from policy.segments.affinity import affinity_of
+from policy.segments.fitting import MARGIN, ItemFacts, Published, fit_segments, likeliest_names
+from policy.segments.points import whole
 from policy.segments.rule import UNASSIGNED
 from policy.segments.votes import Votes, votes_of
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches
 from policy.simulation.shop import HIGHEST, LOWEST, USUAL, Feedback, Shape, Shop
+from schemas.messages.parameters import AffinityFit
+from schemas.messages.segments import SegmentModel
 
 NAMES = 12
 """So many names of segments are told apart in a race; who is in one given later counts as not assigned."""
@@ -127,10 +132,14 @@ class TasteShop(Shop):
 
 @dataclass(slots=True)
 class Visitors:
-    """What visitors looked at, the segments that were learned from it, and in which of them each is."""
+    """What visitors looked at, the segments that were learned from it, and in which of them each is.
+
+    `true_model` has the segments of a learner that is told the tastes, and never learns any.
+    """
 
     units: int
     seed: int
+    true_model: Published | None = None
     published: Published | None = None
     looked_at: list[list[str]] = field(init=False)
     names: list[str] = field(init=False)
@@ -145,6 +154,14 @@ class Visitors:
         numbers = np.array([int(name[1:]) for name in self.names], dtype=np.intp)
         return np.where(numbers <= NAMES, numbers, 0)
 
+    def affinity(self) -> AffinityFit | None:
+        """What the model says of items, by the numbers of its segments."""
+        if self.published is None:
+            return None
+        model, points = self.published
+        fit = affinity_of(model, points, points)
+        return fit and replaced(fit, names=[f"s{int(name[1:])}" for name in model.names])
+
     def see(self, looked_at: Iterator[tuple[int, str]]) -> None:
         """Remember what was looked at."""
         for unit, item in looked_at:
@@ -156,7 +173,9 @@ class Visitors:
     def learn(self, views: int, now_ms: int) -> None:
         """Fit the segments when enough came since they were, and assign everybody anew."""
         votes = votes_of(self.looked_at)
-        if views >= FIT_GROWTH * self._fitted_at and int((np.diff(votes.starts) >= 2).sum()) >= MIN_UNITS:
+        if self.true_model is not None:
+            self.published = self.true_model
+        elif views >= FIT_GROWTH * self._fitted_at and int((np.diff(votes.starts) >= 2).sum()) >= MIN_UNITS:
             rng = np.random.default_rng([self.seed, views])
             self.published = fit_segments(_there(votes), ItemFacts(), self.published, MOST_SEGMENTS, now_ms, rng)
             self._fitted_at = views
@@ -169,6 +188,15 @@ def _there(votes: Votes) -> Votes:
     return votes.some(np.flatnonzero(np.diff(votes.starts) > 0))
 
 
+def true_segments(shop: TasteShop) -> Published:
+    """A segment for each taste, with the points that how attractive the items are to it makes true."""
+    chances = shop.attraction / shop.attraction.sum(axis=1, keepdims=True)
+    points = whole(np.log(chances / chances.mean(axis=0))).T.tolist()
+    names = [f"t{number:02d}" for number in range(1, len(chances) + 1)]
+    model = SegmentModel(1, 1, 0, names, [0] * len(names), 0, margin=MARGIN)
+    return Published(model, {item.item: own for item, own in zip(shop.items, points, strict=True)})
+
+
 def open_tastes(tastes: Tastes, units: int, seed: int, views: int) -> TasteShop:
     """The shop of a seed: the same for all learners."""
     world, visits = np.random.default_rng(seed).spawn(2)
@@ -177,11 +205,14 @@ def open_tastes(tastes: Tastes, units: int, seed: int, views: int) -> TasteShop:
 
 
 def race_tastes(
-    shop: TasteShop, setup: Setup, checkpoints: Sequence[int], segmented: bool, seed: int = 0
+    shop: TasteShop, setup: Setup, checkpoints: Sequence[int], segmented: bool, seed: int = 0, informed: bool = False
 ) -> list[float]:
-    """Clicks lost up to each checkpoint, in page views, by people; with learned segments, or with one for all."""
+    """Clicks lost up to each checkpoint, in page views, by people; with learned segments, or with one for all.
+
+    Who is `informed` is told the tastes, and not who has which.
+    """
     learner = Learned(replace(shop.shape, segments=1 + NAMES if segmented else 1), setup)
-    visitors = Visitors(shop.units, seed)
+    visitors = Visitors(shop.units, seed, true_segments(shop) if informed else None)
     lost, losses = 0.0, []
     for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints):
         slates = learner.slates(shop.offer())
@@ -193,6 +224,7 @@ def race_tastes(
         if segmented:
             visitors.see(_seen(shop, feedback, units, tastes))
             visitors.learn(shop.views, shop.now_ms)
+            learner.affinity = visitors.affinity()
         if shop.views in checkpoints:
             losses.append(lost)
     return losses

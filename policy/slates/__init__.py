@@ -8,7 +8,7 @@
 - `composition`: a page's slates, baseline and propensities from its statistics
 - `entropy`: how evenly a layout spreads its choices
 - `fill`: slates under rules: which arm goes into which slot of each variant
-- `fixing`: arms fixed in slots before these are filled, by pins and for exposure to hold
+- `fixing`: arms fixed in slots before the others are chosen, by pins, soft pins and for exposure to hold
 - `greedy`: filling slots one after another with the best arm that the rules allow there
 - `renewal`: when slates are worth making again, and worth showing: by how much was learned, and how
   much others would gain

@@ -18,7 +18,8 @@ from policy.arrays import EMPTY, Codes, Floats, Indices
 from policy.rules.compiled import CompiledRules
 from policy.slates.alike import Alike
 from policy.slates.arrangement import slates
-from policy.slates.fixing import FixedArms, comparable
+from policy.slates.fixing.arms import FixedArms, comparable
+from policy.slates.fixing.soft_pins import settle
 from policy.slates.greedy import Greedy
 
 ROUNDS = 3
@@ -54,6 +55,8 @@ def fill(
         return SlateSet(_as_given(slates(usable, examination, order), canonical))
     filler = _Filler(usable, examination, rules, names, alike and alike.only(canonical))
     filler.fill(np.arange(scores.shape[1]))
+    while len(changed := settle(filler, filler.slates)):
+        filler.fill(changed)
     for _ in range(ROUNDS):
         changed = filler.correct_exposure(filler.slates)
         if not len(changed):

@@ -5,7 +5,6 @@ sent.  The pages themselves are plain modules in `static/`, served as they are: 
 step, and nothing from elsewhere.
 
 - `access_control`: who may ask the console, and what a browser may do with its answers
-- `dead_letters`: dead letters: the last ones, to look into, and how many there are by reason
 - `followed`: topics that the console reads once and then follows, so that no answer waits for them
 - `language`: answers of the console in the language of who asks
 - `layout_history`: the layouts of now and lately, and what a visitor saw change

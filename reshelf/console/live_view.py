@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from reshelf.console.dead_letters import RecentDeadLetters
+from reshelf.console.followed.dead_letters import RecentDeadLetters
 from reshelf.console.followed.drafts import Drafts
 from reshelf.console.followed.rules_history import RulesHistory
-from reshelf.console.followed.topic_tail import TopicTail
+from reshelf.console.followed.topic_tail import TopicTail, keyed
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.console.page_news import PageNews
@@ -99,8 +99,8 @@ class LiveView:
         self.rules_history = RulesHistory()
         self.drafts = Drafts()
         self.tails = (
-            TopicTail(settings.kafka, PAGE_RULES_HISTORY, self.rules_history.take),
-            TopicTail(settings.kafka, PAGE_DRAFTS, self.drafts.take),
+            TopicTail(settings.kafka, PAGE_RULES_HISTORY, keyed(self.rules_history.take)),
+            TopicTail(settings.kafka, PAGE_DRAFTS, keyed(self.drafts.take)),
         )
         self.segment_history = SegmentHistory(settings.kafka)
         self.titles = TitleSearch()

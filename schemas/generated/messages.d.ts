@@ -435,7 +435,7 @@ export interface TemplateRow {
   shelves?: string[];
 }
 
-/** The item stands in the slot, in every slate. */
+/** The item stands in the slot, in every slate; with `or_above`, in the slot or in one above it. */
 export interface Pin {
   kind: "pin";
   /** Unique on the page. */
@@ -447,6 +447,8 @@ export interface Pin {
   ends_at?: number;
   item: string;
   slot: string;
+  /** A soft pin: the policy chooses among the slot and those before it in rendered order. */
+  or_above?: boolean;
 }
 
 /** Scores of these arms are multiplied: above 1 lifts, below 1 buries, 0 keeps them off the page. */
@@ -753,6 +755,8 @@ export interface PolicyParameters {
   visits?: VisitFit;
   /** Absent where the page has no shelves. */
   shelves?: ShelvesFit;
+  /** Absent where no segments are learned. */
+  affinity?: AffinityFit;
 }
 
 /**
@@ -907,6 +911,21 @@ export interface ShelvesFit {
   orders?: Record<string, Record<string, [number, number]>>;
   /** How much factors differ from segment to segment: their variance around the page's. */
   segment_variance?: number;
+}
+
+/**
+ * How far what visitors of learned segments look at anywhere foretells what they click on the page.
+ *
+ * On the logit scale an item's attractiveness in the segment `names[n]` is more by `weight` times
+ * `points[item][n]`
+ * / 16: the points are those of `segments`, in its `version`.
+ */
+export interface AffinityFit {
+  weight: number;
+  /** Grows with every publication. */
+  version: number;
+  names: string[];
+  points: Record<string, number[]>;
 }
 
 /**

@@ -23,6 +23,7 @@ from schemas.messages.fields import (
     Version,
     Weight,
 )
+from schemas.messages.segments import MOST_SEGMENTS, ManyPoints
 
 
 class SegmentFit(Struct, frozen=True):
@@ -161,6 +162,23 @@ class ShelvesFit(Struct, frozen=True):
     ] = 0.0
 
 
+class AffinityFit(Struct, frozen=True):
+    """How far what visitors of learned segments look at anywhere foretells what they click on the page.
+
+    On the logit scale an item's attractiveness in the segment `names[n]` is more by `weight` times `points[item][n]`
+    / 16: the points are those of `segments`, in its `version`.
+    """
+
+    weight: Weight
+    version: Version
+    names: Annotated[list[Segment], Meta(max_length=MOST_SEGMENTS)]
+    points: dict[Item, ManyPoints]
+
+    def __post_init__(self) -> None:
+        if sizes := {len(points) for points in self.points.values()} - {len(self.names)}:
+            raise ValueError(f"Expected points for each of the {len(self.names)} `names`, got {sorted(sizes)}")
+
+
 class PolicyParameters(Struct, frozen=True):
     """What was fitted for a page: priors, what its visitors look at, and what they are interested in.
 
@@ -211,6 +229,7 @@ class PolicyParameters(Struct, frozen=True):
     returns: Annotated[ReturnFit | UnsetType, Meta(description="Absent where nothing was returned.")] = UNSET
     visits: Annotated[VisitFit | UnsetType, Meta(description="Absent where few page views were read.")] = UNSET
     shelves: Annotated[ShelvesFit | UnsetType, Meta(description="Absent where the page has no shelves.")] = UNSET
+    affinity: Annotated[AffinityFit | UnsetType, Meta(description="Absent where no segments are learned.")] = UNSET
 
     def __post_init__(self) -> None:
         for name in ("text", "picture"):

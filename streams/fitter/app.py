@@ -13,6 +13,7 @@ from typing import Any
 import faust
 import msgspec
 
+from policy.segments.affinity import affinity_of
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
 from schemas.messages.pages import PageRules
@@ -163,7 +164,9 @@ class Fitter:
     def _declared(self, rules: PageRules) -> tuple[object, ...]:
         """What a fit depends on beside counts."""
         purchases = self._purchases.revision if learns_complements(rules) else None
-        return rules, self._catalog.embeddings.generation, self._catalog.pictures.generation, purchases
+        catalog = self._catalog
+        segments = catalog.segment_model.model.generation if catalog.segment_model.model else 0
+        return rules, catalog.embeddings.generation, catalog.pictures.generation, purchases, segments
 
     async def _fit_to(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> None:
         page, now_ms = rules.page, time.time_ns() // 1_000_000
@@ -183,7 +186,10 @@ class Fitter:
         names = items_of(tables)
         items = {name: item for name in names if (item := catalog.items.get(name)) is not None}
         texts, pictures = (vectors_of(names, those) for those in (catalog.embeddings, catalog.pictures))
-        return PageState(rules, tables, items, *texts, tuple(self._state.manifest.signals), None, *pictures)
+        affinity = None
+        if (segments := catalog.segment_model.current) is not None:
+            affinity = affinity_of(*segments, {*names, *catalog.candidates(rules.page).items})
+        return PageState(rules, tables, items, *texts, tuple(self._state.manifest.signals), None, *pictures, affinity)
 
     def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
         others = [
@@ -268,7 +274,8 @@ def fitter_app(
             fitter = Fitter(
                 catalog, state, worker.log_producer, purchases, visits, layouts, fold, settings, metrics, zone
             )
-            follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
+            topics = (*READ_TOPICS, SEGMENTS) if learned else READ_TOPICS
+            follower = Follower(kafka, catalog, lambda changes: None, topics)
             worker.opened.push_async_callback(follower.stop)
             await retry.until_success(follower.start)
             await retry.until_success(follower.catch_up)

@@ -19,7 +19,7 @@ from policy.model.outliers import implausible
 from policy.model.priors import WHOLE_PAGE
 from policy.model.visits.lowering import kinds_of, lowering_of
 from schemas.messages.pages import PageRules
-from schemas.messages.parameters import PolicyParameters, VisitFit
+from schemas.messages.parameters import AffinityFit, PolicyParameters, VisitFit
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import Embeddings, filled
 from streams.catalog.weighted_counts import WeightedCounts
@@ -46,6 +46,7 @@ class PageState:
 
     `pictures` are the vectors of items' pictures, as `vectors` are those of texts.
 
+    `affinity` is what the model of segments says of the items, and of others that the page may show.
     `signals` are the kinds of signals that the tables count, by place, and `visits` what page views as wholes say.
     """
 
@@ -58,6 +59,7 @@ class PageState:
     visits: VisitFit | None = None
     pictures: Mapping[str, Vectors] = field(default_factory=dict)
     picture_model: str = ""
+    affinity: AffinityFit | None = None
 
 
 def vectors_of(names: Sequence[str], embeddings: Embeddings) -> tuple[dict[str, Vectors], str]:
@@ -204,7 +206,7 @@ def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:
     items = [state.items.get(name) for name in names.items]
     features, scales = describe(items, now_ms)
     texts, pictures = _matrix(names.items, state.vectors), _matrix(names.items, state.pictures)
-    return Described(features, scales, texts, state.model, pictures, state.picture_model)
+    return Described(features, scales, texts, state.model, pictures, state.picture_model, state.affinity)
 
 
 def _matrix(names: Sequence[str], vectors: Mapping[str, Vectors]) -> Floats | None:

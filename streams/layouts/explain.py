@@ -11,7 +11,7 @@ from msgspec import UNSET
 from policy.arrays import Floats
 from policy.assignment import slate_chances
 from policy.model.posteriors import Beta, interval
-from policy.model.priors import weights_of
+from policy.model.priors import affinity_scores, weights_of
 from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Statistics
 from policy.slates.sampling import click_draws
@@ -35,7 +35,8 @@ from streams.state.reader import KeyState
 class Prior:
     """Where the click rate starts and how much that weighs; what it comes from.
 
-    `features` are what features add on the logit scale, `text` and `picture` what their vectors
+    `features` are what features add on the logit scale, `affinity` among them where visitors of a learned segment look
+    at an item more or less than others do, `text` and `picture` what their vectors
     add; `variance` is the factor by which their mean is above the likeliest, as they are uncertain;
     `factor` is what clicks in the page's other segments make of it.
     """
@@ -209,7 +210,7 @@ def _priors(
     arm_priors = weighted_counts.priors(
         item_features, segment, statistics.impressions, statistics.clicks, statistics.examination
     )
-    parts, text, picture = _parts(item_features, segment)
+    parts, text, picture = _parts(item_features, segment, statistics.items)
     base = item_features.parameters.click_rate
     variances, factors = arm_priors.variance.tolist(), arm_priors.factor.tolist()
     return [
@@ -218,8 +219,10 @@ def _priors(
     ]
 
 
-def _parts(item_features: ItemFeatures, segment: str) -> tuple[list[dict[str, float]], list[float], list[float]]:
-    """What each feature adds for each arm, and what text and picture add, on the logit scale."""
+def _parts(
+    item_features: ItemFeatures, segment: str, items: Sequence[str]
+) -> tuple[list[dict[str, float]], list[float], list[float]]:
+    """What each feature adds for each of the arms `items`, and what text and picture add, on the logit scale."""
     parameters: PolicyParameters = item_features.parameters
     fit = parameters.segments.get(segment)
     own = fit.weights if fit else {}
@@ -232,6 +235,9 @@ def _parts(item_features: ItemFeatures, segment: str) -> tuple[list[dict[str, fl
     if fit and fit.base:
         for row in parts:
             row["segment"] = round(fit.base, 4)
+    for row, added in zip(parts, affinity_scores(parameters, segment, items).tolist(), strict=True):
+        if abs(added) > 5e-5:
+            row["affinity"] = round(added, 4)
     text, picture = (
         _added(item_features, segment, kind, vectors)
         for kind, vectors in (("text", item_features.vectors), ("picture", item_features.pictures))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
+from policy.simulation.race import opened
 from reshelf.cli.main import run
 from tests.encoders.conftest import NO_TORCH
 
@@ -39,12 +42,30 @@ def test_of_updates_exactly_the_changed_texts_are_encoded(
     assert (told["missed"], told["needless"], told["encoded_again_by_a_new_worker"]) == (0, 0, 0)
 
 
+def test_bounds_are_told_what_attractiveness_follows() -> None:
+    pytest.importorskip("PIL", reason="pillow is not installed")
+    from bench.decisions import pictured
+
+    rng = np.random.default_rng(1)
+    design = np.eye(15)[rng.integers(0, 15, 60)]
+    pool = pictured.Pool(design, design @ rng.normal(size=(15, 40)))
+    for texts_tell in (False, True):
+        shop = opened(replace(pictured.SHAPE, text_share=1.0, bounded=False), 1, 6_000)
+        told = pictured.pictured(shop, pool, texts_tell)
+        interest = logit(shop.attraction[0])
+        for each in told.values():
+            columns = np.concatenate([each, np.ones((len(each), 1))], axis=1)
+            left = interest - columns @ np.linalg.lstsq(columns, interest)[0]
+            assert np.abs(left).max() < 1e-9 < interest.std(), "pictures of these looks show all of them"
+
+
 def test_before_any_item_is_in_its_first_day_there_is_no_ratio() -> None:
     pytest.importorskip("torch", reason=NO_TORCH)
     from bench.decisions import pictured
 
     def figures(*shops: tuple[float, float, float, float]) -> dict[str, Any]:
-        by_inputs = zip(("none", "texts", "pictures", "both"), np.array(shops).T, strict=True)
+        bounds = [(*shop, shop[2], shop[2]) for shop in shops]
+        by_inputs = zip((*pictured.KNOWN, *pictured.BOUNDS), np.array(bounds).T, strict=True)
         return pictured._figures({inputs: np.stack([0.0 * lost, lost], axis=1) for inputs, lost in by_inputs})
 
     assert figures((8.0, 6.0, 4.0, 3.0))["pictures_to_none"] == [None, {"mean": 0.5}]

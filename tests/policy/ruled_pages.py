@@ -85,7 +85,13 @@ matches = st.builds(
 PARTS = st.sampled_from([1.0, 0.25])
 slot_names = st.sampled_from([*SLOTS, "gone"])
 kinds: list[st.SearchStrategy[Any]] = [
-    st.builds(Pin, name=st.just("n"), item=st.sampled_from([*ITEMS, "gone"]), slot=slot_names),
+    st.builds(
+        Pin,
+        name=st.just("n"),
+        item=st.sampled_from([*ITEMS, "gone"]),
+        slot=slot_names,
+        or_above=st.booleans(),
+    ),
     st.builds(Boost, name=st.just("n"), match=matches, factor=st.sampled_from([0.0, 0.1, 3.0])),
     st.builds(
         Cap, name=st.just("n"), match=matches, by=st.sampled_from(["all", "brand", "category"]), most=st.integers(0, 3)

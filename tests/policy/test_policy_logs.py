@@ -13,7 +13,7 @@ from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape
 from policy.simulation.visits import PositionBased
-from tests.all_tests import ALL_TESTS
+from tests.all_tests import ALL_TESTS, if_all
 
 PLACE = np.arange(8)
 LOOKS = {
@@ -89,7 +89,7 @@ def test_the_curve_is_known_better_the_more_is_seen() -> None:
     assert many < 0.8 * few
 
 
-@pytest.mark.parametrize("looks", ["flat", "steep"])
+@pytest.mark.parametrize("looks", ["flat", pytest.param("steep", marks=if_all)])
 def test_in_the_long_run_the_best_page_is_shown(looks: str) -> None:
     """Nothing that was believed at first lasts where there is traffic enough: what is lost falls to nothing."""
     shape = replace(STEADY, looks=looks, segments=1, items=30, views_per_day=100_000)

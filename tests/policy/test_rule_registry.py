@@ -63,8 +63,8 @@ def test_what_a_kind_asks_for_gives_way_when_the_kind_says(rule: Rule) -> None:
     tables = compile_page(page, list(stocked()), stocked(), pacing={"n": 1.0}).tables
     asked = [row for row, table in enumerate(tables) if table.labels]
     level = KINDS[type(rule)].relaxation
-    # The first table is that of pins, which are placed before all other arms.
-    assert asked == ([level] if level else [0] if isinstance(rule, Pin | Sponsored) else [])
+    # The first two tables are those of pins and soft pins, which are placed before all other arms.
+    assert asked == ([level + 1] if level else [0] if isinstance(rule, Pin | Sponsored) else [])
 
 
 @pytest.mark.skipif(not BUILT, reason="no C compiler was at hand when this was installed")

@@ -62,7 +62,8 @@ def holds(rule: Rule, rows: list[list[str]], catalog: dict[str, CatalogItem]) ->
     shown = [[catalog[name] for name in row if name] for row in rows]
     match rule:
         case Pin():
-            return all(row[SLOTS.index(rule.slot)] == rule.item for row in rows)
+            last = SLOTS.index(rule.slot)
+            return all(rule.item in row[0 if rule.or_above else last : last + 1] for row in rows)
         case Cap():
             label = (lambda one: "") if rule.by == "all" else (lambda one: getattr(one, rule.by))
             counts = [Counter(label(one) for one in row if matching(rule.match, one.item)) for row in shown]

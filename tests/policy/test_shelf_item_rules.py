@@ -90,7 +90,7 @@ def _rule(rng: np.random.Generator, name: str, names: list[str], slots: list[str
     ][rng.integers(3)]
     kinds: list[Callable[[], Rule]] = [
         lambda: Pin(name=name, item=item, slot=slot),
-        lambda: Pin(name=name, item=item, slot=slot),
+        lambda: Pin(name=name, item=item, slot=slot, or_above=True),
         lambda: Cap(name=name, match=match, by=str(rng.choice(["all", "brand"])), most=int(rng.integers(0, 3))),  # type: ignore[arg-type]
         lambda: Spacing(name=name, by=str(rng.choice(["brand", "category"])), distance=int(rng.integers(2, 4))),  # type: ignore[arg-type]
         lambda: Exposure(name=name, match=match, least=float(rng.choice(PARTS)), most=float(rng.choice(PARTS[1:]))),
@@ -150,7 +150,9 @@ def violations(page: Ruled, slates: list[dict[str, str]]) -> Iterator[tuple[str,
     for rule in page.rules:
         match rule:
             case Pin():
-                yield f"pin {rule.name}", sum(slate.get(rule.slot) != rule.item for slate in slates)
+                last = page.slots.index(rule.slot)
+                slots = page.slots[0 if rule.or_above else last : last + 1]
+                yield f"pin {rule.name}", sum(rule.item not in [slate.get(slot) for slot in slots] for slate in slates)
             case Cap():
                 yield f"cap {rule.name}", sum(_most(page, rule, slate) > rule.most for slate in slates)
             case Spacing():

@@ -9,7 +9,7 @@ import pytest
 
 from policy.segments.votes import votes_of
 from policy.simulation.learned import Setup
-from policy.simulation.tastes import WORLDS, Visitors, open_tastes, race_tastes
+from policy.simulation.tastes import WORLDS, Visitors, open_tastes, race_tastes, true_segments
 
 STRONG = WORLDS["strong"]
 
@@ -59,3 +59,17 @@ def test_segments_of_visitors_follow_their_tastes() -> None:
     assert set(numbers) == {1, 2, 3, 4}
     assert all(len(set(numbers[taste::4])) == 1 for taste in range(4))
     assert votes_of(visitors.looked_at).units == 2_000
+
+
+def test_who_is_told_the_tastes_has_segments_from_the_first_page_view_on() -> None:
+    shop = open_tastes(STRONG, 2_000, 1, 2_000)
+    visitors = Visitors(shop.units, 1, true_segments(shop))
+    units, tastes = shop.visit(20_000)
+    visitors.see((unit, shop.items[row].item) for unit, row in shop.look_elsewhere(units, tastes))
+    visitors.learn(20_000, 1)
+    right = visitors.numbers() == shop.taste_of + 1
+    assert right.mean() > 0.75
+    setup, views = Setup(text=False, growth_share=0.5, fit_share=1.0), (2_500,)
+    lost = race_tastes(open_tastes(STRONG, 2_000, 1, 2_500), setup, views, segmented=True, informed=True)
+    alone = race_tastes(open_tastes(STRONG, 2_000, 1, 2_500), setup, views, segmented=False)
+    assert 0.0 < lost[0] != alone[0]

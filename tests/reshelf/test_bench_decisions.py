@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from bench.cli.decisions import SHOPS as OFFERED_SHOPS
 from bench.cli.decisions import _shapes
 from bench.decisions import peers as peers_folder
+from bench.decisions import races
 from bench.decisions.contest import Entry, Run, best_settings, mean_regret
 from bench.decisions.participants import PEERS as OFFERED
 from bench.decisions.peers.counting import PessimisticSampling
 from bench.decisions.peers.registry import PEERS, learner
 from bench.decisions.peers.trials import Feed, cells
+from bench.decisions.races import finished
 from bench.decisions.renewals import STEP
 from bench.decisions.tables import text_of
 from policy.simulation.means import mean_of, ratio_of, ratio_of_sums
@@ -41,6 +43,26 @@ def answer(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
     assert run(["bench", "decisions", "--json", *options]) == 0
     content: dict[str, Any] = json.loads(capsys.readouterr().out)
     return content
+
+
+def test_a_contest_that_was_ended_goes_on_where_it_was(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [*FEW, "--views", "250", "--shop", "ours", "--delay", "0", "--peers", "epsilon-greedy"]
+    folder = ["--races", str(tmp_path)]
+    first = answer(capsys, *few, *folder)
+    kept = sorted(tmp_path.iterdir())
+    times = [path.stat().st_mtime_ns for path in kept[1:]]
+    kept[0].unlink()
+    assert str(answer(capsys, *few, *folder)["shops"]) == str(first["shops"])
+    assert [path.stat().st_mtime_ns for path in kept[1:]] == times, "they were not run again"
+    assert sorted(tmp_path.iterdir()) == kept
+
+    assert finished(str, None, str) is str
+    assert finished(abs, tmp_path, int)(-3) == 3
+    monkeypatch.setattr(races, "_code", lambda: "changed")
+    assert finished(abs, tmp_path, int)(-3) == 3
+    assert len(list(tmp_path.iterdir())) == len(kept) + 2, "one for each code that decides"
 
 
 def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[str]) -> None:

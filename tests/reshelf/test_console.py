@@ -23,7 +23,7 @@ from policy.assignment import choose
 from policy.experiments.health import Health
 from policy.experiments.sample_ratio import SampleRatio
 from reshelf.console.access_control import OURS, AccessControl
-from reshelf.console.dead_letters import RecentDeadLetters
+from reshelf.console.followed.dead_letters import RecentDeadLetters
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.monitor import Beat

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from reshelf.console.access_control import OURS, AccessControl
-from reshelf.console.dead_letters import SHOWN, RecentDeadLetters
+from reshelf.console.followed.dead_letters import SHOWN, RecentDeadLetters
 from reshelf.console.web import Console
 from reshelf.people.file import NOBODY, People
 from reshelf.service_settings import ConsoleSettings

@@ -13,7 +13,7 @@ import pytest
 
 from reshelf.cli.main import run
 from reshelf.console.followed.drafts import Drafts
-from reshelf.console.followed.topic_tail import TopicTail
+from reshelf.console.followed.topic_tail import TopicTail, keyed
 from reshelf.console.live_view import LiveView
 from reshelf.console.views.planning.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.console.views.rules import published
@@ -126,7 +126,7 @@ def test_the_console_keeps_drafts_and_publishes_nothing_alone_where_two_are_need
     saved(view, body | {"draft": "idea", "text": "page: [", "asked": False})
     assert [row["draft"] for row in listed(view)["drafts"]] == ["shoe week", "idea"]
     elsewhere = Drafts()
-    tail = TopicTail(kafka, PAGE_DRAFTS, elsewhere.take)
+    tail = TopicTail(kafka, PAGE_DRAFTS, keyed(elsewhere.take))
     end = Deadline(20)
     while len(elsewhere.by_name()) < 2 and end.ahead:
         tail.read()

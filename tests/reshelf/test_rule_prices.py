@@ -77,6 +77,11 @@ def test_learned_segments_are_priced_with_the_baseline_and_the_trial_of_the_whol
     alone = priced(before, after, those._replace(whole=None)).layouts[1]
     assert {slate["top"] for slate in (alone.baseline, *alone.slates)} == {"i0"} != {layout.baseline["top"]}
 
+    withdrawn = those._replace(withdrawn="clicks -4 %")
+    price = priced(before, after, withdrawn)
+    assert price.layouts[1].slates == for_all.slates, "where segments lost, all of them are shown the slates of *"
+    assert not price.change.clicks.any(), "a rule for one of them bears on nothing there"
+
 
 def test_a_bid_costs_clicks_and_brings_money_and_names_whom_it_displaced() -> None:
     bid = Bid(name="nordfell", match=Match(items=["i0"]), amount=9.0, worth=1.0, floor=0.0, sponsor="Nordfell")

@@ -30,6 +30,7 @@ from streams.kafka.records import TopicPartition
 from streams.layouts.compose import compose, stamped
 from streams.page_settings import LayoutSettings
 from streams.settings import FoldSettings
+from tests.all_tests import ALL_TESTS
 from tests.reshelf.decision_logs import NOW
 from tests.reshelf.joined_on_disk import TOPICS, on_disk
 from tests.reshelf.plain_evaluation import PlainLog
@@ -125,7 +126,7 @@ class Shop:
 
 
 @given(st.integers(0, 99), st.integers(40, 200), st.sampled_from([[], ITEM_RULES]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8 if ALL_TESTS else 3, deadline=None)
 def test_the_log_gives_the_layout_that_the_state_gave_byte_for_byte(seed: int, end: int, rules: list[Rule]) -> None:
     shop = Shop(msgspec.structs.replace(RULES, rules=rules))
     events = visits(shop.publish([], 0), 150, seed)

@@ -7,6 +7,7 @@ from itertools import permutations
 import msgspec
 import pytest
 
+from policy.segments.affinity import affinity_of
 from schemas.codec import encode
 from schemas.errors import BadRecord
 from schemas.messages.pages import PageRules
@@ -14,8 +15,14 @@ from schemas.messages.segments import SegmentItems, SegmentModel
 from schemas.topics import PAGE_RULES, SEGMENTS
 from streams.catalog.segments.model_view import SegmentModelView
 from streams.catalog.view import CatalogView
+from streams.fitter.page import PageState, fit, start_of
+from streams.fitter.segments.fitter import TitledCatalog
 from streams.fitter.segments.records import records_of
+from streams.fold.deltas import Traffic
 from streams.layouts.segments.serving import has_ended, is_learned, page_epoch, served_segments
+from streams.page_settings import LayoutSettings
+from streams.settings import FoldSettings
+from tests.streams.layout_inputs import table
 from tests.streams.logs import LoggedRecord
 
 MODEL = SegmentModel(version=3, generation=1, published_at=1, names=["t01", "t02"], starts=[0, 4], parts=0)
@@ -97,3 +104,16 @@ def test_the_epoch_of_a_learned_segment_carries_it_on_pages_that_use_them() -> N
     assert learned.number == plain.number + 3 * 2**20 and learned[1:] == plain[1:]
     assert page_epoch(LEARNED, "*", 10**12, 86_400_000).number < 2**20
     assert is_learned("t00") and not is_learned("*")
+
+
+def test_a_page_is_fitted_with_what_the_model_says_of_its_items_and_of_others_that_it_may_show() -> None:
+    catalog = TitledCatalog()
+    log = [record for record in records_of(MODEL, POINTS, 0) if record.topic == SEGMENTS.name]
+    catalog.take(SEGMENTS, 0, [LoggedRecord(at, 0, one.key, one.value) for at, one in enumerate(log)])
+    assert catalog.segment_model.current is not None
+    counted = table(0, Traffic.LEARNED, ("i0", "i7"), ("top",), 1)
+    affinity = affinity_of(*catalog.segment_model.current, ["i0", "i7", "new", "i9"])
+    state = PageState(LEARNED, {"t01": [counted], "t02": [counted]}, {}, affinity=affinity)
+    parameters = fit(state, start_of(LEARNED, [], LayoutSettings()), LayoutSettings(), FoldSettings(), 1_000)
+    assert parameters.affinity and parameters.affinity.names == ["t01", "t02"]
+    assert parameters.affinity.points == {"i0": [0, 0], "i7": [7, -7], "i9": [9, -9]}

@@ -10,7 +10,7 @@ A further kind that is content with the constraints there are needs no other cod
 - `complements`: `complements`: next to an item, what goes with it scores N times as high
 - `exposure`: `exposure`: one of the arms is in at least a share of slates, each of them in at most
   another
-- `pin`: `pin`: an item stands in a slot in every slate
+- `pin`: `pin`: an item stands in a slot in every slate, or in the slot or one above it
 - `placement`: `place`: arms may stand in some slots alone; where these are reserved, they take no
   others
 - `shelves`: `not-above`, `not-below`, `most-of-kind`, `least-exposure`: where shelves stand, and how

@@ -1,15 +1,19 @@
-"""`pin`: an item stands in a slot in every slate.
+"""`pin`: an item stands in a slot in every slate, or with `or_above` in the slot or one before it.
 
 Pins are placed before all other arms, and count for all other rules; of two that cannot
-both hold, the first declared does.
+both hold, the first declared does.  Those with `or_above`, soft pins, come after the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
-from policy.arrays import EMPTY, Bools, Codes
+import numpy as np
+
+from policy.arrays import EMPTY, Bools, Codes, Indices
 from policy.hashes import hash64
 from policy.rules.constraint import NOTHING_AVAILABLE, Constraint, Idle, label, stack_masks
 from policy.rules.kind import Kind, PageContext, Problem, slot_problems
@@ -93,6 +97,73 @@ class Pins:
         return counts
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SoftPin(Constraint):
+    """The one arm in `arms`, bool[A], stands in one of the slots, bool[S], in every slate."""
+
+    arms: Bools
+    slots: Bools
+
+
+class ArmSlots(NamedTuple):
+    """N arms, int[N], and the slots that each of them is to stand in, bool[N, S]."""
+
+    arms: Indices
+    slots: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class SoftPins:
+    """R soft pins: `arms` bool[R, A], one in each, and `slots` bool[R, S]."""
+
+    labels: tuple[str, ...]
+    effects: tuple[str, ...]
+    arms: Bools
+    slots: Bools
+
+    @classmethod
+    def of(cls, pins: Sequence[SoftPin], arms: int, slots: int) -> SoftPins:
+        """The table of these pins on a page of that many arms and slots."""
+        return cls(
+            tuple(pin.label for pin in pins),
+            tuple(pin.effect for pin in pins),
+            stack_masks([pin.arms for pin in pins], arms),
+            stack_masks([pin.slots for pin in pins], slots),
+        )
+
+    def within(self, slots: Bools) -> SoftPins:
+        """With the slots alone that `slots`, bool[R, S], leaves each; those without any are left out."""
+        rows = np.flatnonzero(slots.any(axis=1)).tolist()
+        return SoftPins(
+            tuple(self.labels[row] for row in rows),
+            tuple(self.effects[row] for row in rows),
+            self.arms[rows],
+            slots[rows],
+        )
+
+    @property
+    def about(self) -> Bools:
+        """Which arms they are about, bool[R, A]."""
+        return self.arms
+
+    @cached_property
+    def by_arm(self) -> ArmSlots:
+        """Each arm once, in the order of declaration, with the slots that all of its pins leave it."""
+        slots: dict[int, Bools] = {}
+        for arm, own in zip(self.arms.argmax(axis=1).tolist(), self.slots, strict=True):
+            slots[arm] = slots.get(arm, np.True_) & own
+        return ArmSlots(np.array(list(slots), dtype=np.intp), stack_masks(list(slots.values()), self.slots.shape[1]))
+
+    def permits(self, slot: int, arms: Indices) -> Bools:
+        """Which of N arms they let stand in a slot, bool[N]."""
+        return np.asarray(~(self.arms[:, arms] & ~self.slots[:, slot, None]).any(axis=0))
+
+    def broken(self, slates: Codes, names: tuple[str, ...]) -> list[int]:
+        """In how many slates, int32[V, S], each does not hold."""
+        arms = self.arms.argmax(axis=1)
+        return [int((~((slates == arm) & own).any(axis=1)).sum()) for arm, own in zip(arms, self.slots, strict=True)]
+
+
 def slates_of_share(share: float, variants: int, *names: str) -> int:
     """How many of `variants` slates a share is: rounded up or down by a hash of names, right on average."""
     exact = share * variants
@@ -114,20 +185,40 @@ def pin_or_idle(
 
 
 def _bind(rule: declared.Pin, page: PageContext) -> Iterator[Constraint]:
+    if rule.or_above:
+        yield from _bind_softly(rule, page)
+        return
     effect = f"pinned in {rule.slot} by {rule.name}"
-    return pin_or_idle(rule, effect, page, page.arms.with_name(rule.item), 1.0)
+    yield from pin_or_idle(rule, effect, page, page.arms.with_name(rule.item), 1.0)
+
+
+def _bind_softly(rule: declared.Pin, page: PageContext) -> Iterator[Constraint]:
+    effect = f"pinned in {rule.slot} or above by {rule.name}"
+    for pin in pin_or_idle(rule, effect, page, page.arms.with_name(rule.item), 1.0):
+        if isinstance(pin, Pin):
+            yield SoftPin(pin.label, effect, pin.arms, np.arange(len(page.slots)) <= pin.slot)
+        else:
+            yield pin
 
 
 def _problems(rule: declared.Pin, page: PageRules) -> Iterator[Problem]:
     return slot_problems(page, "slot", [rule.slot])
 
 
-def _conflict(rule: declared.Pin, other: declared.Pin) -> str:
-    if rule.slot == other.slot and rule.item != other.item:
+def _conflict(rule: declared.Pin, other: declared.Pin, page: PageRules) -> str:
+    slots, others = _slots(rule, page), _slots(other, page)
+    if rule.item != other.item and len(slots | others) == 1:
         return f"slot {rule.slot!r} is already taken by pin"
-    if rule.item == other.item and rule.slot != other.slot:
+    if rule.item == other.item and not slots & others:
         return f"item {rule.item!r} already stands elsewhere by pin"
     return ""
+
+
+def _slots(pin: declared.Pin, page: PageRules) -> set[str]:
+    """Where a pin lets its item stand."""
+    if pin.or_above and pin.slot in page.slots:
+        return set(page.slots[: page.slots.index(pin.slot) + 1])
+    return {pin.slot}
 
 
 KIND = Kind(declared.Pin, _bind, problems=_problems, conflict=_conflict)

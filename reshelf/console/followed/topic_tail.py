@@ -1,11 +1,11 @@
-"""The records of a topic from its beginning, then as they come."""
+"""The records of a topic from its beginning, or the last ones, then as they come."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas.topic import Topic
 from streams.kafka.bounds import watermarks
@@ -14,18 +14,34 @@ from streams.kafka.reader import partitions
 from streams.settings import KafkaSettings
 
 AT_A_TIME = 1_000
+MOST_AT_A_TIME = 100 * AT_A_TIME
+"""The rest is for the next time: where records never end, whoever reads does."""
 TIMEOUT_S = 5.0
 WAIT_S = 0.05
 Take = Callable[[bytes, bytes | None], None]
 
 
-class TopicTail:
-    """Hands on key and value of each record that has a key, None for a tombstone; a partition in its order."""
+def keyed(take: Take) -> Callable[[Message], None]:
+    """Of records that have a key, key and value, None for a tombstone."""
 
-    def __init__(self, kafka: KafkaSettings, topic: Topic, take: Take) -> None:
+    def take_keyed(message: Message) -> None:
+        if isinstance(key := message.key(), bytes):
+            take(key, message.value() or None)
+
+    return take_keyed
+
+
+class TopicTail:
+    """Hands on each record, a partition in its order; `skipped` counts those before the `last` of each partition."""
+
+    def __init__(
+        self, kafka: KafkaSettings, topic: Topic, take: Callable[[Message], None], last: int | None = None
+    ) -> None:
+        self.skipped = 0
         self._kafka = kafka
         self._topic = topic
         self._take = take
+        self._last = last
         self._consumer: Consumer | None = None
         self._lock = threading.Lock()
 
@@ -34,10 +50,13 @@ class TopicTail:
         with self._lock:
             try:
                 consumer = self._opened()
-                while messages := consumer.consume(AT_A_TIME, timeout=WAIT_S):
+                for _ in range(0, MOST_AT_A_TIME, AT_A_TIME):
+                    messages = consumer.consume(AT_A_TIME, timeout=WAIT_S)
                     for message in messages:
-                        if message.error() is None and isinstance(key := message.key(), bytes):
-                            self._take(key, message.value() or None)
+                        if message.error() is None:
+                            self._take(message)
+                    if not messages:
+                        return
             except KafkaException:
                 return
 
@@ -50,11 +69,16 @@ class TopicTail:
         if self._consumer is None:
             consumer = Consumer(confluent_consumer_config(self._kafka, f"{self._kafka.prefix}console"))
             try:
-                places = partitions(consumer, self._kafka.prefix + self._topic.name)
-                starts = [(place, watermarks(consumer, place, TIMEOUT_S)[0]) for place in places]
-                consumer.assign([TopicPartition(place.topic, place.partition, first) for place, first in starts])
+                consumer.assign(list(self._starts(consumer)))
             except BaseException:
                 consumer.close()
                 raise
             self._consumer = consumer
         return self._consumer
+
+    def _starts(self, consumer: Consumer) -> Iterator[TopicPartition]:
+        for place in partitions(consumer, self._kafka.prefix + self._topic.name):
+            first, end = watermarks(consumer, place, TIMEOUT_S)
+            begin = first if self._last is None else max(first, end - self._last)
+            self.skipped += begin - first
+            yield TopicPartition(place.topic, place.partition, begin)

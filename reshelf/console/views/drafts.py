@@ -97,7 +97,7 @@ def _draft(view: LiveView, body: Mapping[str, Any]) -> str:
 
 def private(pair: PagePair) -> PagePair:
     """Pages that share nothing that changes with what the console does meanwhile."""
-    return PagePair(_private(pair.before), _private(pair.after), pair.fell_back)
+    return pair._replace(before=_private(pair.before), after=_private(pair.after))
 
 
 def _private(page: Page) -> Page:

@@ -25,7 +25,7 @@ from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.kafka.records import Logged
-from streams.layouts.guard_rail import fallen
+from streams.layouts.guard_rail import fallen, without_segments_of
 from streams.state.reader import KeyState
 
 E = TypeVar("E", Earnings, Sponsorship)
@@ -80,11 +80,15 @@ def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms
 
 
 class PagePair(NamedTuple):
-    """A page as it is and as it would be; `fell_back` says why it shows its baseline to all, where it does."""
+    """A page as it is and as it would be.
+
+    `fell_back` says why it shows its baseline to all, where it does, `withdrawn` why all its segments have one layout.
+    """
 
     before: Page
     after: Page
     fell_back: str
+    withdrawn: str = ""
 
 
 def page_pair(catalog: CatalogView, rules: PageRules, settings: Settings) -> PagePair:
@@ -96,7 +100,8 @@ def page_pair(catalog: CatalogView, rules: PageRules, settings: Settings) -> Pag
     _require_same_form(rules, in_force)
     before = catalog.page(rules.page)
     after = replace(before, rules=rules) if offers(rules) == offers(in_force) else _with_rules(settings, rules)
-    return PagePair(before, after, fallen(catalog.published, settings.experiment).get(rules.page, ""))
+    reasons = (those(catalog.published, settings.experiment) for those in (fallen, without_segments_of))
+    return PagePair(before, after, *(each.get(rules.page, "") for each in reasons))
 
 
 def price_pages(settings: Settings, pair: PagePair, segments: Sequence[str], at_ms: int) -> Preview:
@@ -108,7 +113,9 @@ def price_pages(settings: Settings, pair: PagePair, segments: Sequence[str], at_
         name: counted.impressions[name] / total if total else 1.0 / len(counted.states) for name in counted.states
     }
     those = [
-        Circumstances(name, state, settings.layouts, at_ms, counted.slot_clicks, pair.fell_back, counted.whole)
+        Circumstances(
+            name, state, settings.layouts, at_ms, counted.slot_clicks, pair.fell_back, counted.whole, pair.withdrawn
+        )
         for name, state in counted.states.items()
     ]
     prices = {each.segment: priced(pair.before, pair.after, each) for each in those}

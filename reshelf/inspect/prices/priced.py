@@ -46,7 +46,8 @@ class Circumstances(NamedTuple):
     """For whom and when layouts are made.
 
     `slot_clicks` are those of the whole page by slot.  `fell_back` says why the page shows its baseline to all,
-    where it does.  `whole` is counted of the whole page, where the segment's layout takes something from that of `*`.
+    where it does.  `whole` is counted of the whole page, where the segment's layout takes something from that of `*`:
+    all of its slates where `withdrawn` says why the page has no segments any more.
     """
 
     segment: str
@@ -56,6 +57,7 @@ class Circumstances(NamedTuple):
     slot_clicks: Mapping[str, float] = {}
     fell_back: str = ""
     whole: KeyState | None = None
+    withdrawn: str = ""
 
 
 class Sponsorship(NamedTuple):
@@ -146,10 +148,14 @@ class _Slates:
         those, settings = self._those, self._those.settings
         first = page_epoch(page.rules, those.segment, those.at_ms, settings.epoch_ms).number
         about = those.segment, those.state, page, settings
+        wholes = [self._whole(page, at) for at in range(EPOCHS)]
         composed = (
-            compose(*about, first + at, self._counts, those.at_ms, whole=self._whole(page, at)) for at in range(EPOCHS)
+            compose(*about, first + at, self._counts, those.at_ms, whole=whole) for at, whole in enumerate(wholes)
         )
-        return [guarded(layout, 0, those.fell_back) for layout in composed]
+        return [
+            guarded(layout, 0, those.fell_back, those.withdrawn, whole)
+            for layout, whole in zip(composed, wholes, strict=True)
+        ]
 
     def _whole(self, page: Page, at: int) -> Layout | None:
         """The layout of `*` under these rules in the `at`-th epoch from now, where the segment's borrows from it."""

@@ -15,6 +15,7 @@ from policy.segments.fitting import ItemFacts, Published, fit_segments
 from schemas.errors import StateAttention
 from schemas.messages.catalog import CatalogItem
 from streams.catalog.items import compact
+from streams.catalog.segments.model_view import SegmentModelView
 from streams.catalog.view import CatalogView
 from streams.fitter.segments.published import last_names, newest
 from streams.fitter.segments.reader import UnitReader
@@ -33,10 +34,11 @@ log = logging.getLogger("reshelf")
 
 
 class TitledCatalog(CatalogView):
-    """A catalog that also keeps what items are called, for words that describe segments."""
+    """A catalog that also keeps what items are called, for words that describe segments, and the points of items."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.segment_model = SegmentModelView()
         self.titles: dict[str, str] = {}
 
     def _retained(self, item: CatalogItem) -> Facts:

@@ -1,23 +1,19 @@
-"""Rules for items on a page of shelves: pins choose among shelves, and each row is filled under all of them.
-
-An item stands on a shelf that may show it, whatever rules ask for: a pin belongs to its row, where a shelf stands that
-may show the item if there is one, and gives way where there is none.  What stands next to each other, for spacings and
-complements, stands in one row.
-"""
+"""Items fixed in positions while the rows of a page are drawn, and rows filled under rules for items."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from policy.arrays import EMPTY, Bools, Codes, Floats, Indices
 from policy.pages.compiled import CompiledPage
+from policy.pages.item_rules.spread import Spread
 from policy.pages.lists import ItemScores
 from policy.rules.compiled import CompiledRules
-from policy.slates.fixing import FixedArms, comparable
+from policy.slates.fixing.arms import FixedArms, comparable
+from policy.slates.fixing.soft_pins import settle
 from policy.slates.greedy import Greedy
 
 
@@ -26,41 +22,6 @@ class ItemRules(NamedTuple):
 
     bound: CompiledRules
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Spread:
-    """Rules for slates of W positions: the slots of rows with gaps between rows, so that no two of them are near.
-
-    `positions` int[S] is where each slot is, `rows` and `columns` int[W] what is there; a gap is like the slot before.
-    """
-
-    rules: CompiledRules
-    positions: Indices
-    rows: Indices
-    columns: Indices
-
-    @classmethod
-    def of(cls, page: CompiledPage, rules: CompiledRules) -> Spread:
-        """As wide as spacings ask for; without the pins in slots that a template leaves out."""
-        gap = max(1, int(rules.spacings.distances.max(initial=1)) - 1)
-        positions = np.arange(len(page.row_of)) + gap * page.row_of
-        slots = np.searchsorted(positions, np.arange(positions[-1] + 1), side="right") - 1
-        pins = rules.pins.only([at for at, slot in enumerate(rules.pins.slots) if page.present[slot]])
-        caps, places = rules.caps, rules.placements
-        allowed = np.ascontiguousarray(places.allowed[slots])
-        spread = replace(
-            rules,
-            pins=replace(pins, slots=tuple(int(positions[slot]) for slot in pins.slots)),
-            caps=replace(caps, slots=np.ascontiguousarray(caps.slots[:, slots])),
-            placements=replace(places, slots=places.slots[:, slots], allowed=allowed),
-        )
-        return cls(spread, positions, page.row_of[slots], page.column_of[slots])
-
-    @property
-    def width(self) -> int:
-        """How many positions there are, W."""
-        return len(self.rows)
 
 
 class FixedItems(FixedArms):
@@ -87,6 +48,11 @@ class FixedItems(FixedArms):
         whole, nowhere = comparable(scores.whole), np.full((scores.clicks.shape[1], 0), EMPTY, dtype=np.int32)
         super().__init__(whole, nowhere, spread.rules, spread.width)
         self._possible: Bools = np.zeros((self.variants, *page.shape[:2]), dtype=np.bool_)
+        # Where soft pins fix items before shelves are chosen, by variant and item, and in which rows that was tried.
+        self._needs: dict[tuple[int, int], int] = {}
+        self._tried: set[tuple[int, int, int]] = set()
+        # The rows whose shelves soft pins need.
+        self._needed_rows: Bools = np.zeros((self.variants, page.shape[0]), dtype=np.bool_)
         self._standing: Codes = np.full((self.variants, page.shape[0]), EMPTY, dtype=np.int32)
         # Written anew for each row that is filled.
         self._row_scores, self._row_order = np.empty_like(whole), np.empty((self.variants, page.shape[2]), np.int32)
@@ -103,6 +69,10 @@ class FixedItems(FixedArms):
         for variant, row in np.argwhere(shelves != EMPTY).tolist():
             self._possible[variant, row] = np.arange(self._page.shape[1]) == shelves[variant, row]
         self.fix_pins(self._names)
+        for (variant, arm), slot in self._needs.items():
+            arms = np.array([arm])
+            if self.fixed[variant, slot] == EMPTY and self.may_pin(slot, arms)[variant, 0]:
+                self.fix(np.array([variant]), slot, arms)
 
     def may_pin(self, slot: int, arms: Indices) -> Bools:
         """In which variants a shelf that may still stand in the row of a position may show each item, bool[V, N]."""
@@ -136,6 +106,44 @@ class FixedItems(FixedArms):
             self._possible[variants] = possible & (others == 0)
         return np.asarray((self._possible[variants].any(axis=2) | ~pinned).all(axis=1))
 
+    # Soft pins, where shelves that were chosen without them may not show the item
+
+    def need(self, rows: Codes, order: list[int]) -> bool:
+        """Let `begin` fix what is softly pinned, where no shelf in `rows` int32[V, R] may show it; whether it has to.
+
+        It gets the slot least looked at, by `order` of rows, of a row in which that was not tried yet.
+        """
+        arms, slots = self.rules.soft_pins.by_arm
+        self._needed_rows[:], lacking = False, False
+        for arm, own in zip(arms.tolist(), slots, strict=True):
+            lacking |= self._need(rows, order, arm, own)
+        return lacking
+
+    def _need(self, rows: Codes, order: list[int], arm: int, slots: Bools) -> bool:
+        positions = sorted(np.flatnonzero(slots).tolist(), key=lambda at: (order.index(int(self._spread.rows[at])), at))
+        at = self._spread.rows[positions]
+        shown = np.array([self._shown(slot, np.array([arm]))[:, 0] for slot in positions])
+        free = np.isin(self.fixed[:, positions], (EMPTY, arm))
+        stands = free & (rows[:, at] != EMPTY) & shown[np.arange(len(at)), rows[:, at]]
+        variants = np.flatnonzero(stands.any(axis=1))
+        self._needed_rows[variants, at[stands[variants].argmax(axis=1)]] = True
+        there = stands.any(axis=1) | (self.fixed == arm).any(axis=1)
+        lacking = np.flatnonzero(~there & (self.scores[:, arm] > -np.inf)).tolist()
+        able = free & (shown & self._page.allowed[at]).any(axis=1)
+        below = [self._try_next(variant, arm, np.array(positions)[able[variant]][::-1]) for variant in lacking]
+        return True in below
+
+    def _try_next(self, variant: int, arm: int, positions: Indices) -> bool:
+        """Fix an item in the first of the positions whose row was not tried for it yet; whether there is one."""
+        self._needs.pop((variant, arm), None)
+        for slot in positions.tolist():
+            tried = variant, arm, int(self._spread.rows[slot])
+            if tried not in self._tried:
+                self._tried.add(tried)
+                self._needs[variant, arm] = slot
+                return True
+        return False
+
     # Shelves, as far as pins choose among them
 
     @property
@@ -148,7 +156,7 @@ class FixedItems(FixedArms):
 
     def permitted(self, shelf: int) -> Bools:
         """In which rows the shelf suits what is fixed there, bool[V, R]."""
-        return np.asarray(self._possible[:, :, shelf] | ~self.has_fixed)
+        return np.asarray((self._possible[:, :, shelf] | ~self.has_fixed) & ~self._needed_rows)
 
     def suiting(self, allowed: Bools, row: int, standing: Bools, rows: list[int]) -> Bools:
         """Of the shelves that may stand in a row, bool[V, H], those that suit what is fixed there; all where none does.
@@ -245,21 +253,21 @@ class FixedItems(FixedArms):
     # Exposure over all slates
 
     def correct(self, slates: Codes, rows: list[int]) -> bool:
-        """Fix and ban what has to be for shares of `slates` [V, W] to hold; whether there was any.
+        """Fix and ban what has to be for soft pins, then shares of `slates` [V, W] to hold; whether there was any.
 
         `rows` are those of the page, the one most looked at first.
         """
         self.order = np.concatenate([self._order_in(row, self._standing[:, row]) for row in rows], axis=1)
-        return bool(len(self.correct_exposure(slates)))
+        return bool(len(settle(self, slates)) or len(self.correct_exposure(slates)))
 
-    def allowed(self, arms: Indices) -> Bools:
-        """In which positions each of N items may stand by placements and by the shelf there, bool[V, W, N]."""
+    def may_stand(self, arms: Indices) -> Bools:
+        """In which positions the shelf there may show each of N items, bool[V, W, N]."""
         shelves = self._standing[:, self._spread.rows]
         wide = self._spread.columns < self._page.columns[self._spread.rows, shelves]
         is_slot = np.isin(np.arange(self._spread.width), self._spread.positions)
         there = wide & is_slot & (shelves != EMPTY)
         shown: Bools = self._candidates[:, arms][shelves] & there[:, :, None]
-        return shown & super().allowed(arms)
+        return shown
 
     def broken(self, slates: Codes) -> Iterator[tuple[str, int]]:
         """The rules that do not hold in slates, int32[V, W], with the number of slates in which they do not."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
+from reshelf.console.followed.topic_tail import TopicTail
 from reshelf.words.said import say
 from schemas import dead_letters
 from schemas.errors import BadRecord
 from schemas.topics import DEAD_LETTERS
-from streams.kafka.bounds import watermarks
-from streams.kafka.clients import confluent_consumer_config
-from streams.kafka.reader import partitions
 from streams.settings import KafkaSettings
 
 LAST = 200
@@ -27,9 +24,6 @@ SHOWN_HEADERS = 10
 KINDS = 200
 """Pairs of topic and reason that are counted by themselves: both are what a letter says of itself."""
 OTHERS = ("", "others")
-TIMEOUT_S = 5.0
-
-
 Row = dict[str, Any]
 
 
@@ -39,14 +33,12 @@ class RecentDeadLetters:
     def __init__(self, kafka: KafkaSettings) -> None:
         self.reasons: Counter[tuple[str, str]] = Counter()
         self.last: deque[Row] = deque(maxlen=SHOWN)
-        self._kafka = kafka
-        self._consumer: Consumer | None = None
-        self._skipped = 0
+        self._tail = TopicTail(kafka, DEAD_LETTERS, self._take, LAST)
 
     @property
     def total(self) -> int:
         """Letters on the topic, those before the last ones included."""
-        return self._skipped + sum(self.reasons.values())
+        return self._tail.skipped + sum(self.reasons.values())
 
     def by_topic(self) -> Counter[str]:
         """How many were read of each topic."""
@@ -57,18 +49,11 @@ class RecentDeadLetters:
 
     def read(self) -> None:
         """Take over what came; blocks for a moment.  A broker that is away is tried again the next time."""
-        try:
-            consumer = self._opened()
-            for message in consumer.consume(1_000, timeout=0.05):
-                if message.error() is None:
-                    self._take(message)
-        except KafkaException:
-            return
+        self._tail.read()
 
     def close(self) -> None:
         """Leave the broker."""
-        if self._consumer is not None:
-            self._consumer.close()
+        self._tail.close()
 
     def as_json(self) -> dict[str, Any]:
         """The letters as a page shows them, newest first."""
@@ -80,24 +65,6 @@ class RecentDeadLetters:
             ],
             "last": list(reversed(self.last)),
         }
-
-    def _opened(self) -> Consumer:
-        if self._consumer is None:
-            consumer = Consumer(confluent_consumer_config(self._kafka, f"{self._kafka.prefix}console"))
-            try:
-                consumer.assign(list(self._starts(consumer)))
-            except BaseException:
-                consumer.close()
-                raise
-            self._consumer = consumer
-        return self._consumer
-
-    def _starts(self, consumer: Consumer) -> Iterator[TopicPartition]:
-        for place in partitions(consumer, self._kafka.prefix + DEAD_LETTERS.name):
-            first, end = watermarks(consumer, place, TIMEOUT_S)
-            begin = max(first, end - LAST)
-            self._skipped += begin - first
-            yield TopicPartition(place.topic, place.partition, begin)
 
     def _take(self, message: Message) -> None:
         key, value = message.key(), message.value()

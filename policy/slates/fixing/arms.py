@@ -29,13 +29,17 @@ class FixedArms:
         self.banned: Bools = np.zeros(scores.shape, dtype=np.bool_)
         self._ceiling = rules.exposures.ceiling_by_arm(self.variants)
 
+    def may_stand(self, arms: Indices) -> Bools:
+        """In which slots each of N arms may stand whatever rules ask for, bool[V, S, N], or [1, S, N] for all alike."""
+        return np.ones((1, self.fixed.shape[1], len(arms)), dtype=np.bool_)
+
     def may_pin(self, slot: int, arms: Indices) -> Bools:
         """In which variants each of N arms may be pinned in a slot, bool[V, N]."""
         return np.ones((self.variants, len(arms)), dtype=np.bool_)
 
     def allowed(self, arms: Indices) -> Bools:
-        """In which slots each of N arms may stand, bool[V, S, N], or [1, S, N] for all variants alike."""
-        return self.rules.placements.allowed[None, :, arms]
+        """In which slots rules, too, let each of N arms stand, bool[V, S, N], or [1, S, N] for all variants alike."""
+        return np.asarray(self.may_stand(arms) & self.rules.placements.allowed[None, :, arms])
 
     def fix(self, variants: Indices, slot: int, arms: Indices) -> None:
         """Let an arm stand in the slot of each of the variants."""
@@ -50,7 +54,8 @@ class FixedArms:
         for row, count in enumerate(pins.counts(self.variants, names)):
             slot, arms = pins.slots[row], np.flatnonzero(pins.arms[row])
             there = (self.fixed[:, None, :] == arms[:, None]).any(axis=2)
-            candidates = np.where(there | ~self.may_pin(slot, arms), -np.inf, self.scores[:, arms])
+            able = ~there & self.may_pin(slot, arms) & self.rules.soft_pins.permits(slot, arms)
+            candidates = np.where(able, self.scores[:, arms], -np.inf)
             best = candidates.argmax(axis=1)
             score = candidates[np.arange(self.variants), best]
             variants = np.flatnonzero((self.fixed[:, slot] == EMPTY) & (score > -np.inf))
