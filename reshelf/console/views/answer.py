@@ -21,9 +21,8 @@ def answer(
     alone = say("why.alone", rank=ordinal(rank), count=len(arms))
     named = [rule for rule in rules.rules if in_force(rule, segment, now_ms)]
     pin = next((rule for rule in named if isinstance(rule, Pin) and rule.item == arm.item), None)
-    if pin is not None and pin.slot in arm.slots:
-        where = say("why.here") if pin.slot == slot else say("why.in", slot=pin.slot)
-        return say("why.pinned", where=where, until=_until(pin, zone), rule=pin.name, alone=alone)
+    if pin is not None and (pin.slot in arm.slots or (pin.or_above and arm.slots)):
+        return say("why.pinned", where=_where(pin, slot), until=_until(pin, zone), rule=pin.name, alone=alone)
     if arm.slots.get(slot) and (ad := _sponsored(named, arm, slot)):
         return say("why.sponsored", rule=ad.name, until=_until(ad, zone), alone=alone)
     if explanation.layout.guard_rail:
@@ -43,6 +42,12 @@ def ordinal(rank: int) -> str:
     """1st, 2nd, 3rd, 4th, 11th."""
     ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
     return say(f"ordinal.{ending}", number=number(rank))
+
+
+def _where(pin: Pin, slot: str) -> str:
+    if pin.or_above:
+        return say("why.or-above", slot=pin.slot)
+    return say("why.here") if pin.slot == slot else say("why.in", slot=pin.slot)
 
 
 def _until(rule: Rule, zone: tzinfo) -> str:
