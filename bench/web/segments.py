@@ -31,10 +31,9 @@ AT_A_TIME = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """A fit to `visitors` with `votes`: seconds, the process's largest memory in GB, MB as JSON.
+    """A fit to `visitors` with `votes`: seconds of a processor, the process's largest memory in GB, MB as JSON.
 
-    `sample_s` is what taking the views in took, `again_s` the fit that starts from this one, and `choose_us` are
-    microseconds of a processor for one choice.
+    `sample_s` is what taking the views in took, `again_s` the fit that starts from this one, `choose_us` one choice.
     """
 
     visitors: int
@@ -55,10 +54,10 @@ def measure(visitors: int, items: int, tastes: int, rounds: int, say: Callable[[
     names = [f"item-{number:06d}" for number in range(items)]
     sample = UnitSample(visitors)
     say("taking in what visitors look at")
-    began = time.perf_counter()
+    began = time.process_time()
     for seen in _views(visitors, names, tastes):
         sample.see(seen)
-    sample_s = time.perf_counter() - began
+    sample_s = time.process_time() - began
     looked_at = sample.looked_at()
     say("fitting segments")
     published, fit_s, count = _fitted(looked_at, names, None, tastes)
@@ -104,11 +103,11 @@ def _views(visitors: int, names: list[str], tastes: int) -> Iterator[Seen]:
 def _fitted(
     looked_at: tuple[list[list[str]], dict[str, list[str]]], names: list[str], before: Published | None, tastes: int
 ) -> tuple[Published, float, int]:
-    began = time.perf_counter()
+    began = time.process_time()
     facts = ItemFacts(dict.fromkeys(names, ""))
     own = votes(looked_at, facts.texts)
     published = fit_segments(own, facts, before, tastes, 1_000, np.random.default_rng(1))
-    return published, time.perf_counter() - began, len(own.items)
+    return published, time.process_time() - began, len(own.items)
 
 
 def _choice_us(published: Published, visitors: list[list[str]], rounds: int) -> float:

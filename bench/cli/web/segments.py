@@ -23,11 +23,11 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
 def segments(front: Front, visitors: int, items: int, tastes: int, rounds: int) -> None:
     """Measure what it takes to fit learned segments to many visitors, and to choose one's segment.
 
-    Simulated visitors look at 8.5 items each.  The figures are the seconds of a first fit
-    and of one that starts from it, on one core; the memory of the process, in which
+    Simulated visitors look at 8.5 items each.  The figures are the processor's seconds
+    for a first fit and for one that starts from it; the memory of the process, in which
     the sample and the simulated visitors are, too; the size of the model; and the
-    microseconds of a renderer's choice.  The defaults take some minutes; neither broker
-    nor Redis is needed.
+    processor's microseconds for a renderer's choice.  The defaults take some minutes;
+    neither broker nor Redis is needed.
 
     Example: reshelf bench segments --visitors 20000 --items 2000
     """
