@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
@@ -179,6 +179,25 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
         name: [Point(starts[0], until, uplift_of(name, total, level)) for until, total in weighted_counts]
         for name in outcomes_of(sides(bins, since))
     }
+
+
+def with_rules(points: Sequence[Point], versions: Iterable[PageRules]) -> Iterator[tuple[Point, list[PageRules]]]:
+    """Each point with the versions of the page's rules that were published since the one before."""
+    marks = sorted((rules for rules in versions if rules.published_at), key=lambda rules: rules.published_at)
+    begin = points[0].since if points else 0
+    for point in points:
+        yield point, [rules for rules in marks if begin <= rules.published_at < point.until]
+        begin = point.until
+
+
+async def page_over_time(settings: Settings, page: str, level: float) -> dict[str, list[Point]]:
+    """What `over_time` says of a page; raises ReshelfError where it has no counts."""
+    async with open_state(settings) as state:
+        bins = await state.reader.read_bins(page)
+        own = state.settings
+    if not bins:
+        raise ReshelfError(f"page {page!r} has no counts. `reshelf experiment status` names the pages that have.")
+    return over_time(bins, own.experiment.since_ms, own.fold.bucket_ms, level)
 
 
 def health_as_json(health: Health) -> dict[str, Any]:

@@ -6,13 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from datetime import UTC
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from policy.experiments.sequence import Uplift
+from reshelf.cli.evaluation.history import axis
 from reshelf.cli.main import run
+from reshelf.inspect.experiment import Point, with_rules
 from reshelf.rules.calendar import campaigns, overlaps
 from reshelf.rules.timeline import in_words, timeline
 from reshelf.rules.topic import publish
@@ -120,3 +125,33 @@ def test_both_are_commands(
     assert "stands in top 50%" in out("timeline", "home", "i1")
     assert "nothing is known of i9 on home" in out("timeline", "home", "i9")
     assert run(["rules", "timeline", "away", "i1"]) == 1
+
+
+POINTS = st.lists(st.integers(1, 50), min_size=1, max_size=8, unique=True).map(sorted)
+
+
+@given(POINTS, st.lists(st.integers(-20, 70), max_size=6))
+def test_changes_of_rules_stand_beside_the_time_bucket_in_which_they_were_published(
+    ends: list[int], published: list[int]
+) -> None:
+    points = [Point(NOW, NOW + end, Uplift(0.2, 0.1, 1.0, 0.5, 1.5)) for end in ends]
+    versions = [msgspec.structs.replace(page(at + 1), published_at=NOW + moment) for at, moment in enumerate(published)]
+    marked = list(with_rules(points, versions))
+    assert [point for point, _ in marked] == points
+    begins = [0, *ends[:-1]]
+    assert [sorted(rules.published_at - NOW for rules in those) for _, those in marked] == [
+        sorted(moment for moment in published if begin <= moment < end) for begin, end in zip(begins, ends, strict=True)
+    ]
+
+
+def test_the_axis_of_an_experiment_fits_a_terminal() -> None:
+    uplift = Uplift(0.2, 0.1, 1.0, 0.5, 12345.678)
+    long = msgspec.structs.replace(page(12), reason="the week of shoes, with all that goes with it " * 3)
+    drawn = io.StringIO()
+    Console(file=drawn, width=80).print(
+        axis([(Point(NOW, NOW + DAY, uplift), [long]), (Point(NOW, NOW, uplift), [])], UTC)
+    )
+    head, marked, plain = drawn.getvalue().splitlines()
+    assert "rules published" in head and all(len(line) <= 80 for line in (head, marked, plain))
+    assert "+1,234,567.8%" in marked and "◆" in marked and "version 12: the week" in marked
+    assert "◆" not in plain

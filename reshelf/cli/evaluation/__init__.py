@@ -6,6 +6,7 @@
 - `evaluate`: `reshelf evaluate`: what another policy would have earned
 - `experiment`: `reshelf experiment`: learned layouts against the holdout, and policies on trial
   against the page's own
+- `history`: `reshelf experiment history`: an uplift over time, with the changes of the page's rules
 - `plan`: `reshelf experiment plan`: how long an experiment takes, and which share of visitors to
   hold out for it
 - `report`: `reshelf report`: a page of HTML that opens anywhere

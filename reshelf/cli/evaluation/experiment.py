@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.cli.evaluation.autopilot import autopilot
+from reshelf.cli.evaluation.history import history
 from reshelf.cli.evaluation.plan import plan
 from reshelf.cli.front import LEVEL_OPTION, Front
 from reshelf.numbers import gain, number, p_value, share
@@ -31,6 +32,7 @@ def experiment() -> None:
 
 
 experiment.add_command(autopilot)
+experiment.add_command(history)
 experiment.add_command(plan)
 
 
