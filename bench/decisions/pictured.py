@@ -126,7 +126,7 @@ def _figures(lost: dict[str, Floats]) -> dict[str, Any]:
     beside = {**lost, BETTER: better}
     return {
         "first_day_regret": {learner: each.round(1).tolist() for learner, each in mean.items()},
-        **{name: _ratios(beside[first], beside[second]) for name, (first, second) in RATIOS.items()},
+        **{name: _ratios(beside[above], beside[below]) for name, (above, below) in RATIOS.items()},
     }
 
 
