@@ -119,7 +119,7 @@ def test_a_report_fits_a_terminal(views: float | None) -> None:
     assert max(map(len, lines)) <= 80
     assert "week (pin): not in force now for any segment" in lines
     if views == 2e9:
-        assert any(line.split()[:2] == ["clicks", "−1,000,000,000"] for line in lines)
+        assert any("−1,000,000,000" in line for line in lines)
 
 
 def test_a_report_is_worked_out_once_in_a_while_and_for_the_version_in_force() -> None:
