@@ -15,7 +15,7 @@ from schemas.rules import Bid, Boost, Exposure, Match, Pin, Placement, Rule, Spo
 class Mark(NamedTuple):
     """A rule that bears on an item: its kind and name, when it ends (milliseconds), whether it holds everywhere.
 
-    `factor` is that of a boost, 1 elsewhere.
+    `factor` is that of a boost, 1 elsewhere; `lowest_slot` is the slot of a pin that says "or above", empty elsewhere.
     """
 
     kind: str
@@ -23,6 +23,7 @@ class Mark(NamedTuple):
     ends_at: int
     factor: float
     relaxed: bool
+    lowest_slot: str = ""
 
 
 def rules_of(rules: PageRules, segment: str, now_ms: int) -> list[Rule]:
@@ -47,7 +48,8 @@ def marks(
         for at in _concerned(rule, places, items, catalog, now_ms):
             gave_way = any(text.startswith(f"{kind_of(type(rule))} {rule.name}:") for text in relaxed)
             factor = rule.factor if isinstance(rule, Boost) else 1.0
-            listed[at].append(Mark(kind_of(type(rule)), rule.name, rule.ends_at, factor, gave_way))
+            lowest = rule.slot if isinstance(rule, Pin) and rule.or_above else ""
+            listed[at].append(Mark(kind_of(type(rule)), rule.name, rule.ends_at, factor, gave_way, lowest))
     return listed
 
 

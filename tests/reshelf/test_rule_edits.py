@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import given
@@ -105,6 +106,10 @@ def test_marks_say_which_rules_bear_on_an_item_and_which_gave_way() -> None:
         [],
     ]
     assert said[1][0].ends_at == 50
+    assert [mark.lowest_slot for of in said for mark in of] == ["", ""]
+    soft = msgspec.structs.replace(page, rules=[Pin(name="week", item="i1", slot="b", or_above=True)])
+    ((mark,),) = marks(rules_of(soft, "*", 10), [("a", "i1")], catalog, [], 10)
+    assert mark.lowest_slot == "b"
 
 
 def test_titles_that_begin_with_what_was_typed_come_first() -> None:

@@ -75,7 +75,8 @@ def _sold_out(facts: Facts) -> Iterator[Notice]:
                 continue
             item = facts.items.get(rule.item)
             if item is not None and not available(item, facts.at_ms):
-                text = f"{page}: {rule.item} is pinned to {rule.slot} by {rule.name}, but is not on sale."
+                slot = f"{rule.slot} or above" if rule.or_above else rule.slot
+                text = f"{page}: {rule.item} is pinned to {slot} by {rule.name}, but is not on sale."
                 yield Notice("sold-out-pin", f"{page}\n{rule.name}\n{rule.item}", text, "rules", page)
 
 

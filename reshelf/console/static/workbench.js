@@ -23,7 +23,7 @@ export function overlaid(slots, found, draft, segment) {
   for (const rule of found.rules.filter((one) => one.kind === "pin" && holds(one))) {
     const to = shown.findIndex((slot) => slot.slot === rule.slot),
       from = shown.findIndex((slot) => slot.item === rule.item);
-    if (to < 0 || to === from) continue;
+    if (to < 0 || to === from || (rule.or_above && from >= 0 && from < to)) continue;
     const card = from >= 0 ? shown[from] : { ...draft.cards[rule.item], share: 0, created_at: 0, marks: [] };
     if (!card.item) continue;
     const other = shown[to];
@@ -43,6 +43,7 @@ export function overlaid(slots, found, draft, segment) {
         name: rule.name,
         ends_at: rule.ends_at,
         factor: rule.factor ?? 1,
+        lowest_slot: rule.or_above ? rule.slot : "",
         drafted: true,
       });
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from policy.rules.compiled import in_force
+from policy.rules.kinds.pin import slots_of_pin
 from schemas.messages.pages import PageRules
 from schemas.rules import FOR_EVER, Boost, Pin, Rule, Sponsored
 from streams.layouts.explain import Arm, Explanation
@@ -19,8 +20,8 @@ def answer(
     alone = f"it would be {ordinal(rank)} of {len(arms):,} by its clicks"
     named = [rule for rule in rules.rules if in_force(rule, segment, now_ms)]
     pin = next((rule for rule in named if isinstance(rule, Pin) and rule.item == arm.item), None)
-    if pin is not None and pin.slot in arm.slots:
-        return f"Pinned {_where(pin.slot, slot)}{_until(pin, zone)}, for {pin.name}; on its own {alone}."
+    if pin is not None and not slots_of_pin(pin, rules.slots).isdisjoint(arm.slots):
+        return f"Pinned {_where(pin, slot)}{_until(pin, zone)}, for {pin.name}; on its own {alone}."
     if arm.slots.get(slot) and (ad := _sponsored(named, arm, slot)):
         return f"Sponsored here by {ad.name}{_until(ad, zone)}; on its own {alone}."
     if explanation.layout.guard_rail:
@@ -43,8 +44,8 @@ def ordinal(number: int) -> str:
     return f"{number:,}{ending}"
 
 
-def _where(pinned: str, slot: str) -> str:
-    return "here" if pinned == slot else f"in {pinned}"
+def _where(pin: Pin, slot: str) -> str:
+    return ("here" if pin.slot == slot else f"in {pin.slot}") + (" or above" if pin.or_above else "")
 
 
 def _until(rule: Rule, zone: tzinfo) -> str:
