@@ -41,7 +41,11 @@ function summary(rule, titles) {
       .map((one) => titles[one] ?? one)
       .join(", ") || t("rules.all-items");
   const words = {
-    pin: () => t(rule.or_above ? "rules.in-slot-or-above" : "rules.in-slot", { item: titles[rule.item] ?? rule.item, slot: rule.slot }),
+    pin: () =>
+      t(rule.or_above ? "rules.in-slot-or-above" : "rules.in-slot", {
+        item: titles[rule.item] ?? rule.item,
+        slot: rule.slot,
+      }),
     boost: () => `${match} ×${rule.factor}`,
     cap: () => t("rules.at-most", rule),
     spacing: () => t("rules.apart", rule),
