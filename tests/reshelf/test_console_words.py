@@ -305,6 +305,12 @@ def test_an_item_is_pinned_here_or_above_by_the_menu_of_its_card(tab: Any) -> No
     tab.locator(".card .more").nth(2).click()
     tab.get_by_role("menuitem", name="Change its pin").click()
     assert tab.get_by_label("There or above: the page chooses where").is_checked()
+    tab.get_by_label("Try it on 20% of visitors first").check()
+    tab.get_by_role("button", name="Put it into the draft").click()
+    tab.get_by_text("2 changes, not published").wait_for()
+    edits = json.loads(sent[-1])["edits"]
+    assert edits[1] == {"do": "try", "branch": "Iron pot", "share": 0.2}
+    assert edits[2]["rule"]["branches"] == ["Iron pot"]
 
 
 def test_pages_speak_the_language_that_is_chosen(tab: Any) -> None:

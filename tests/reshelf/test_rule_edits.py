@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.console.title_search import FRESH_S, MOST, TitleSearch
-from reshelf.rules.edits import Drop, Edit, PinShelf, Put, edited, edits_of
+from reshelf.rules.edits import Drop, Edit, PinShelf, Put, Try, edited, edits_of
 from reshelf.rules.file import read, written
 from reshelf.rules.marks import marks, rules_of
 from schemas.errors import BadSettings
@@ -81,6 +81,18 @@ def test_what_is_no_page_cannot_be_edited(text: str) -> None:
 def test_what_is_no_edit_is_refused(content: Any) -> None:
     with pytest.raises(BadSettings, match="edits: "):
         edits_of(content)
+
+
+def test_a_trial_gets_a_branch_with_the_policy_of_the_page() -> None:
+    tried = Try("soft", 0.2)
+    rule = pin("week") | {"branches": ["soft"]}
+    text = edited("page: home\nslots: [a, b]\npolicy: {name: greedy}\n", [tried, tried, Put(rule)])
+    (page,) = read(text, "draft")
+    ((branch,), (made,)) = page.branches, page.rules
+    assert (branch.name, branch.share, branch.policy.name, page.branch_salt) == ("soft", 0.2, "greedy", "soft")
+    assert made.branches == ["soft"]
+    assert read(edited(TEXT, [tried]), "draft")[0].branches[0].policy.name == "thompson"
+    assert edits_of([{"do": "try", "branch": "soft", "share": 0.2}]) == [tried]
 
 
 def test_edits_are_read_from_plain_values() -> None:

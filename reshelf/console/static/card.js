@@ -63,6 +63,7 @@ const words = {
 function marked(one, mark) {
   if (one.relaxed) return t("card.gives-way", { mark });
   if (one.drafted) return t("card.drafted", { mark });
+  if (one.on_trial) return t("card.on-trial", { mark });
   const day = until(one.ends_at);
   return day ? t("card.until", { mark, day }) : mark;
 }

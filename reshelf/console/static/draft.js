@@ -52,6 +52,7 @@ export function inTheWay(pin, rules, first) {
         ? rule.slot !== pin.slot || Boolean(rule.or_above) !== Boolean(pin.or_above)
         : rule.slot === pin.slot && single(rule) && single(pin)) &&
       meet(rule.segments ?? [], pin.segments ?? []) &&
+      meet(rule.branches ?? [], pin.branches ?? []) &&
       rule.ends_at > (Date.parse(pin.starts_at) || 0) &&
       rule.starts_at < (Date.parse(pin.ends_at) || open),
   );

@@ -18,7 +18,10 @@ export function overlaid(slots, found, draft, segment) {
   if (!found || !draft) return slots;
   const now = Date.now(),
     holds = (rule) =>
-      rule.starts_at <= now && now < rule.ends_at && (!rule.segments.length || rule.segments.includes(segment));
+      !rule.branches &&
+      rule.starts_at <= now &&
+      now < rule.ends_at &&
+      (!rule.segments.length || rule.segments.includes(segment));
   const shown = slots.map((slot) => ({ ...slot, marks: slot.marks ?? [] }));
   for (const rule of found.rules.filter((one) => one.kind === "pin" && holds(one))) {
     const to = shown.findIndex((slot) => slot.slot === rule.slot),
@@ -44,6 +47,7 @@ export function overlaid(slots, found, draft, segment) {
         ends_at: rule.ends_at,
         factor: rule.factor ?? 1,
         lowest_slot: rule.or_above ? rule.slot : "",
+        on_trial: Boolean(rule.branches),
         drafted: true,
       });
     }
