@@ -128,7 +128,7 @@ def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) 
 def _measured(rule: Rule, report: Report) -> Iterator[RenderableType]:
     """How those who get a rule on trial do against those who do not: by what they did, with always-valid bounds."""
     for name, trial in _trials(rule, report).items():
-        yield f"  on trial in the branch {name}, {number(trial.views)} page views; measured against the page without it:"
+        yield f"  on trial in the branch {name}, {number(trial.views)} page views; against the page without it:"
         for outcome_name, uplift in trial.uplifts.items():
             yield f"    {outcome_name}: {_verdict(uplift.low, uplift.high)}"
 
