@@ -20,7 +20,7 @@ from policy.simulation.shop import Offer, Shop
 from policy.simulation.shops import SHOPS
 from policy.slates.composition import Statistics, compose
 from schemas.messages.pages import PageRules
-from schemas.rules import Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, kind_of
+from schemas.rules import Bid, Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, kind_of
 
 EPOCHS = range(4)
 OF_A_SHOP = 5
@@ -142,13 +142,13 @@ class _Shopped:
         before, after = (draws.earnings(places_of(slates)).clicks for slates in (without, under))
         truth, now = true_clicks(self._shop, self._offer, at, under), true_clicks(self._shop, self._offer, at, without)
         price = interval_of((after - before) / now)
-        return Priced(kind_of(type(rule)), price, truth / now - 1.0)
+        return Priced(kind_in_words(rule), price, truth / now - 1.0)
 
     def _slates(self, statistics: Statistics, segment: str, rules: Sequence[Rule]) -> list[tuple[Slate, float]]:
         page = PageRules(PAGE, 0, list(statistics.slots), rules=list(rules))
         catalog = {item.item: item for item in self._offer.items}
         arms = Arms.by_hash(statistics.items, statistics.hashes, catalog, self._offer.now_ms)
-        bound = compile_rules(page, arms, segment)
+        bound = compile_rules(page, arms, segment).auctioned(lambda: statistics.posterior().mean)
         choice = self._learner.setup.choice
         slates = [
             slate for epoch in EPOCHS for slate in compose(statistics, choice, PAGE, segment, epoch, rules=bound).slates
@@ -162,13 +162,20 @@ def random_rule(random: np.random.Generator, slots: Sequence[str], offer: Offer)
     slot, item = str(random.choice(slots)), offer.items[int(random.integers(len(offer.items)))].item
     rules: Sequence[Callable[[], Rule]] = (
         lambda: Pin(name="rule", item=item, slot=slot),
+        lambda: Pin(name="rule", item=item, slot=slot, or_above=True),
         lambda: Boost(name="rule", match=match, factor=float(random.choice([0.0, 0.3, 0.7, 1.5, 3.0]))),
         lambda: Cap(name="rule", by="category", most=int(random.integers(1, 3))),
         lambda: Spacing(name="rule", by="category", distance=int(random.integers(2, 4))),
         lambda: Placement(name="rule", match=match, slots=[slot], reserved=bool(random.integers(2))),
         lambda: Exposure(name="rule", match=match, most=float(random.choice([0.2, 0.5]))),
+        lambda: Bid(name="rule", match=match, amount=float(random.choice([0.1, 0.25, 0.5, 1.0])), worth=0.5),
     )
     return rules[int(random.integers(len(rules)))]()
+
+
+def kind_in_words(rule: Rule) -> str:
+    """The kind of a rule; soft pins are one of their own."""
+    return kind_of(type(rule)) + (" or above" if isinstance(rule, Pin) and rule.or_above else "")
 
 
 def true_clicks(shop: Shop, offer: Offer, segment: int, slates: Sequence[tuple[Slate, float]]) -> float:

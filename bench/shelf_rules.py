@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.rules import EPOCHS, Priced, RulesPlan, prices_in, random_rule
+from bench.rules import EPOCHS, Priced, RulesPlan, kind_in_words, prices_in, random_rule
 from policy.hashes import arm_hashes
 from policy.model.priors import interest_variance
 from policy.pages.compiled import CompiledPage
@@ -27,7 +27,7 @@ from policy.simulation.pages.world import PAGES
 from policy.slates.composition import Statistics
 from policy.slates.scoring import Belief
 from schemas.messages.pages import PageRules
-from schemas.rules import Rule, kind_of
+from schemas.rules import Rule
 
 ABOUT_SHELVES = 0.4
 """The share of rules that are about shelves."""
@@ -75,7 +75,7 @@ class _Arranged:
             kind, declared = _shelf_rule(self._random, page.page)
             return _Ruled(kind, CompiledPage.of(declared))
         rule = random_rule(self._random, page.page.slots, self._world.offer)
-        return _Ruled(kind_of(type(rule)), page, [rule])
+        return _Ruled(kind_in_words(rule), page, [rule])
 
     def _price(self, ruled: _Ruled, at: int) -> Priced | None:
         without, under = (self._composed(each, at) for each in (_Ruled("", self._world.page), ruled))
@@ -94,7 +94,7 @@ class _Arranged:
         hashes, catalog = arm_hashes(names), {item.item: item for item in world.offer.items}
         arms = Arms.by_hash(names, hashes, catalog, world.offer.now_ms)
         declared = PageRules(PAGE, 0, list(world.page.page.slots), rules=list(ruled.rules))
-        bound = compile_rules(declared, arms, segment)
+        bound = compile_rules(declared, arms, segment).auctioned(lambda: self._beliefs[at].mean)
         belief = Belief(self._beliefs[at], None, bound.score_factor)
         items, shelves = Items(names, hashes, world.candidates, belief), self._shelves[at].shelves
         return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, description="Unique on the page.")]
 Named = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -35,6 +35,17 @@ class _Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_
     segments: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=1_000)] = []
     starts_at: Moment = 0
     ends_at: Moment = FOR_EVER
+    branches: (
+        Annotated[
+            list[Annotated[str, Meta(min_length=1, max_length=256)]],
+            Meta(
+                min_length=1,
+                max_length=16,
+                description="On trial: the branches of the page in whose slates alone the rule holds.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Pin(_Rule, frozen=True, kw_only=True, tag="pin"):

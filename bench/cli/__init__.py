@@ -44,6 +44,7 @@ from bench.cli.stages import attribution, stages
 from bench.cli.web.console import console
 from bench.cli.web.edge import edge
 from bench.cli.web.renderer import renderer
+from bench.cli.web.segments import segments
 
 __all__ = ["bench"]
 
@@ -78,6 +79,7 @@ for measurement in (
     evaluation,
     edge,
     console,
+    segments,
     decisions,
     rules,
     encode,

@@ -73,9 +73,11 @@ def pictured(shop: Shop, pool: Pool, texts_tell: bool) -> dict[str, Floats]:
     shop.pictures = pool.vectors[rows]
     shown = shop.pictures @ directions_of(shop.pictures), pool.design[rows]
     texts = [_centred(shop.vectors)] if texts_tell else []
-    told = {bound: np.concatenate([_centred(each), *texts], axis=1) for bound, each in zip(BOUNDS, shown, strict=True)}
-    shop.predict_from(told["told_looks"])
-    return told
+    designs = {
+        bound: np.concatenate([_centred(each), *texts], axis=1) for bound, each in zip(BOUNDS, shown, strict=True)
+    }
+    shop.predict_from(designs["told_looks"])
+    return designs
 
 
 def _centred(values: Floats) -> Floats:
@@ -110,9 +112,9 @@ def lost_in_first_days(task: Task, pool: Pool, views: Sequence[int], setup: Setu
     """By one learner in one shop, until each number of page views."""
     world, seed, learner = task
     shop = opened(SHAPE, seed, views[-1])
-    told = pictured(shop, pool, WORLDS[world])
-    if learner in told:
-        return race(shop, Informed(shop, setup.choice.exploration, seed, design=told[learner]), views).first_day
+    designs = pictured(shop, pool, WORLDS[world])
+    if learner in designs:
+        return race(shop, Informed(shop, setup.choice.exploration, seed, design=designs[learner]), views).first_day
     text, pictures = KNOWN[learner]
     return race(shop, Learned(SHAPE, replace(setup, text=text, pictures=pictures)), views).first_day
 
@@ -124,7 +126,7 @@ def _figures(lost: dict[str, Floats]) -> dict[str, Any]:
     beside = {**lost, BETTER: better}
     return {
         "first_day_regret": {learner: each.round(1).tolist() for learner, each in mean.items()},
-        **{name: _ratios(beside[one], beside[other]) for name, (one, other) in RATIOS.items()},
+        **{name: _ratios(beside[above], beside[below]) for name, (above, below) in RATIOS.items()},
     }
 
 

@@ -7,4 +7,5 @@
   same core
 - `pace`: requests over HTTP at a steady rate, each timed from when it was due
 - `renderer`: what a layout costs a page renderer: microseconds for each call of the reference one
+- `segments`: what learned segments cost: a fit to many visitors, the model, and a renderer's choice
 """

@@ -27,10 +27,13 @@ def directions_of(vectors: Floats) -> Floats:
 
 
 def _principal(rows: Floats) -> tuple[Floats, Floats]:
-    """The largest singular values, at most `DIRECTIONS`, with their right axes [D, T]."""
-    count, size = rows.shape
-    if count <= size:
-        _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
-        return sizes[:DIRECTIONS], axes[:DIRECTIONS].T
-    squares, columns = eigh(rows.T @ rows, subset_by_index=(max(0, size - DIRECTIONS), size - 1))
-    return np.sqrt(np.maximum(squares[::-1], 0.0)), columns[:, ::-1]
+    """The largest singular values, at most `DIRECTIONS`, with their right axes [D, T]: by the shorter side.
+
+    Products square what sizes differ by, which leaves those exact that are not left out as too small.
+    """
+    wide = len(rows) <= rows.shape[1]
+    products = rows @ rows.T if wide else rows.T @ rows
+    last = len(products) - 1
+    squares, columns = eigh(products, subset_by_index=(max(0, last - DIRECTIONS + 1), last))
+    sizes, columns = np.sqrt(np.maximum(squares[::-1], 0.0)), columns[:, ::-1]
+    return sizes, rows.T @ columns / np.maximum(sizes, 1e-300) if wide else columns

@@ -25,7 +25,7 @@ PRIOR_FEATURES = 0.5
 PRIOR_SQUARE = 0.025
 """The ridge starts as if there had been this many weights, whose squares add up to this sum."""
 STEEPEST = 50.0
-CLOSE = 1e-4
+CLOSE = 1e-2
 TOGETHER = 32
 """Rows that are fitted at once: as many as keep their arrays small."""
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
+from msgspec import UNSET
 
 from policy.arrays import Bools, Codes, Floats, Hashes, Indices
 from policy.items import ItemFacts
@@ -30,7 +31,7 @@ from policy.rules.matching import Arms
 from policy.rules.order import Relaxation
 from policy.rules.registry import KINDS
 from schemas import rules as declared
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import MAIN, PageRules
 from schemas.topics import DAY_MS
 
 C = TypeVar("C", bound=Constraint)
@@ -169,8 +170,9 @@ def compile_rules(
     pacing: Mapping[str, float] | None = None,
     learned: Mapping[str, Sequence[str]] | None = None,
     pictures: PicturesOf = no_pictures,
+    branch: str = MAIN,
 ) -> CompiledRules:
-    """The rules of a page that are in force for a segment, at the time of `arms`.
+    """The rules of a page that are in force for a segment in a branch, at the time of `arms`.
 
     `pacing` is the share of slates of each sponsored rule; one without gets none.
     `learned` are complements of items beside those that the catalog names; `pictures` knows the vectors of pictures.
@@ -179,7 +181,7 @@ def compile_rules(
     constraints = [
         constraint
         for rule in page.rules
-        if in_force(rule, segment, arms.now_ms)
+        if in_force(rule, segment, arms.now_ms, branch)
         for constraint in KINDS[type(rule)].bind(rule, context)
     ]
     items = [item for item in arms.records if item is not None]
@@ -197,6 +199,8 @@ def next_change(page: PageRules, items: Sequence[ItemFacts], now_ms: int) -> int
     return min((moment for moment in moments if now_ms < moment < declared.FOR_EVER), default=None)
 
 
-def in_force(rule: declared.Rule, segment: str, now_ms: int) -> bool:
-    """Whether a rule holds for a segment at a time."""
+def in_force(rule: declared.Rule, segment: str, now_ms: int, branch: str | None = MAIN) -> bool:
+    """Whether a rule holds for a segment at a time, in the page's own slates, in a branch, or (None) anywhere."""
+    if branch is not None and rule.branches is not UNSET and branch not in rule.branches:
+        return False
     return rule.starts_at <= now_ms < rule.ends_at and (not rule.segments or segment in rule.segments)

@@ -22,6 +22,8 @@ PRIOR_DEVIATION = 0.5
 """The weight is about 0, give or take this, before any clicks."""
 FURTHEST_STEP = 0.5
 ROUNDS = 4
+MOST_ITEMS = 4_000
+"""Of a page have an affinity: with more, a record of its parameters might be more than brokers take."""
 
 
 class AffinityWeight(NamedTuple):
@@ -35,9 +37,17 @@ NO_WEIGHT = AffinityWeight(0.0, PRIOR_DEVIATION**2)
 
 
 def affinity_of(model: SegmentModel, points: Mapping[str, Sequence[int]], items: Iterable[str]) -> AffinityFit | None:
-    """What a model says of these items, with no weight yet; None where it says nothing."""
-    own = {item: list(points[item]) for item in sorted(items) if item in points}
-    return AffinityFit(0.0, model.version, list(model.names), own) if own else None
+    """What a model says of these items, with no weight yet; None where it says nothing.
+
+    Of more than MOST_ITEMS, it is those by which its segments differ most.
+    """
+    own = [(item, points[item]) for item in items if item in points]
+    most = sorted(own, key=lambda pair: (min(pair[1]) - max(pair[1]), pair[0]))[:MOST_ITEMS]
+    return (
+        AffinityFit(0.0, model.version, list(model.names), {item: list(row) for item, row in sorted(most)})
+        if most
+        else None
+    )
 
 
 def affinities(fit: AffinityFit | None, segments: Sequence[str], items: Sequence[str]) -> Floats:

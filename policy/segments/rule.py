@@ -52,12 +52,16 @@ def segment_sums(model: SegmentModel, points: Items, items: Sequence[str], value
     `points` are those of the model's items, `items` what the visitor looked at, the newest last, and `value` is the
     visitor's value of the model's attribute.
     """
-    own = [points[item] for item in last_items(items, model.window) if item in points]
+    sums = _sums(model, points, items, value)
+    return [SegmentSum(name, total) for name, total in zip(model.names, sums, strict=True)] if sums else []
+
+
+def _sums(model: SegmentModel, points: Items, items: Sequence[str], value: str) -> list[int]:
+    own = [row for item in last_items(items, model.window) if (row := points.get(item)) is not None]
     if not own:
         return []
-    of_value = model.values.get(value) or model.values.get(OTHER) or [0] * len(model.names)
-    columns = zip(model.names, model.starts, of_value, *own, strict=True)
-    return [SegmentSum(name, sum(column)) for name, *column in columns]
+    of_value = model.values.get(value) or model.values.get(OTHER)
+    return list(map(sum, zip(model.starts, *([of_value] if of_value else ()), *own, strict=True)))
 
 
 def choose_segment(model: SegmentModel, points: Items, items: Sequence[str], current: str = "", value: str = "") -> str:
@@ -65,13 +69,13 @@ def choose_segment(model: SegmentModel, points: Items, items: Sequence[str], cur
 
     The current one is kept while its sum is at most the model's margin lower.  Arguments as in `segment_sums`.
     """
-    sums = segment_sums(model, points, items, value)
+    sums = _sums(model, points, items, value)
     if not sums:
         return UNASSIGNED
-    largest = max(total.points for total in sums)
-    if any(total.name == current and total.points + model.margin >= largest for total in sums):
+    largest = max(sums)
+    if current in model.names and sums[model.names.index(current)] + model.margin >= largest:
         return current
-    return next(total.name for total in sums if total.points == largest)
+    return model.names[sums.index(largest)]
 
 
 def segment_epoch(segment: str, epoch: int) -> int:

@@ -113,6 +113,11 @@ def _treatment(rules: PageRules, branch: Branch | None) -> Treatment:
 def race_of(versions: Sequence[PageRules]) -> Race:
     """The trial that the newest version is of; raises ReshelfError where somebody changed a policy of it meanwhile."""
     now = versions[-1]
+    if ruled := [rule.name for rule in now.rules if rule.branches is not UNSET]:
+        raise ReshelfError(
+            f"page {now.page!r}: {', '.join(ruled)} is on trial, and policies alone are dropped and promoted. Look at "
+            "`reshelf experiment branches`, then leave out the rule, or its `branches` so that it holds for all."
+        )
     run = list(takewhile(lambda rules: _units(rules) == _units(now), reversed(versions)))
     began, declared = run[-1], treatments_of(run[-1])
     for rules in run:

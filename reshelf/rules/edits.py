@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -11,6 +11,7 @@ import yaml
 from reshelf.rules.bounds import LOADER, excess
 from reshelf.words.said import plain, say
 from schemas.errors import BadSettings
+from schemas.messages.pages import PolicyChoice
 
 MOST_EDITS = 500
 """Edits of one draft; each is small, and all are made anew with each further one."""
@@ -38,7 +39,14 @@ class PinShelf(msgspec.Struct, frozen=True, tag_field="do", tag="pin-shelf", for
     row: str = ""
 
 
-Edit = Put | Drop | PinShelf
+class Try(msgspec.Struct, frozen=True, tag_field="do", tag="try", forbid_unknown_fields=True):
+    """A branch of this name with the page's own policy, for rules on trial, where there is none of this name yet."""
+
+    branch: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+
+
+Edit = Put | Drop | PinShelf | Try
 _Page = dict[str, Any]
 
 
@@ -86,6 +94,8 @@ def _with(page: _Page, edit: Edit) -> _Page:
             return page | {"rules": _put(page.get("rules", []), rule)}
         case Drop(name):
             return page | {"rules": [rule for rule in page.get("rules", []) if _name(rule) != name]}
+        case Try(branch, share):
+            return _tried(page, branch, share)
         case PinShelf(shelf, row):
             return page | {"shelves": list(_pinned(page.get("shelves", []), shelf, row))}
 
@@ -95,6 +105,15 @@ def _put(rules: list[Any], rule: dict[str, Any]) -> list[Any]:
     if any(_name(other) == name for other in rules):
         return [rule if _name(other) == name else other for other in rules]
     return [rule, *rules] if rule.get("kind") == "pin" else [*rules, rule]
+
+
+def _tried(page: _Page, name: str, share: float) -> _Page:
+    branches = page.get("branches") or []
+    if any(_name(branch) == name for branch in branches):
+        return page
+    policy = page.get("policy") or {"name": PolicyChoice().name}
+    salt = page.get("branch_salt") or name
+    return page | {"branches": [*branches, {"name": name, "share": share, "policy": policy}], "branch_salt": salt}
 
 
 def _pinned(shelves: Iterable[Any], name: str, row: str) -> Iterable[Any]:

@@ -146,7 +146,7 @@ def _short_shelf(shelf: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_said(name: str, value: Any) -> bool:
-    unsaid = {**MOMENTS, "segments": []}
+    unsaid = {**MOMENTS, "segments": [], "or_above": False}
     return not (name in unsaid and unsaid[name] == value)
 
 
@@ -190,7 +190,12 @@ def _faults(path: str, part: Any, kind: Any) -> Iterator[tuple[str, str]]:
     try:
         msgspec.convert(part, kind)
     except msgspec.ValidationError as error:
-        yield _said(error, path)
+        at, said = _said(error, path)
+        rule = isinstance(part, Mapping) and next((each for each in KINDS if kind_of(each) == part.get("kind")), None)
+        if rule and at == path and "unknown field" in said:
+            fields = ", ".join(field for field in rule.__struct_fields__)
+            said += f"; a rule of kind {kind_of(rule)} has {fields}, and `--reason` of `rules apply` says what for,"
+        yield at, said
 
 
 def _said(error: msgspec.ValidationError, path: str) -> tuple[str, str]:

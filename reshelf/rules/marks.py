@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from policy.items import ItemFacts
 from policy.rules.compiled import in_force
 from policy.rules.matching import about
@@ -15,7 +17,8 @@ from schemas.rules import Bid, Boost, Exposure, Match, Pin, Placement, Rule, Spo
 class Mark(NamedTuple):
     """A rule that bears on an item: its kind and name, when it ends (milliseconds), whether it holds everywhere.
 
-    `factor` is that of a boost, 1 elsewhere.
+    `factor` is that of a boost, 1 elsewhere; `lowest_slot` is the slot of a pin that says "or above", empty elsewhere.
+    One `on_trial` holds for the visitors of some branches.
     """
 
     kind: str
@@ -23,11 +26,13 @@ class Mark(NamedTuple):
     ends_at: int
     factor: float
     relaxed: bool
+    lowest_slot: str = ""
+    on_trial: bool = False
 
 
 def rules_of(rules: PageRules, segment: str, now_ms: int) -> list[Rule]:
-    """Those of a page's rules that are in force for a segment at a time."""
-    return [rule for rule in rules.rules if in_force(rule, segment, now_ms)]
+    """Those of a page's rules that are in force for a segment at a time, in any branch."""
+    return [rule for rule in rules.rules if in_force(rule, segment, now_ms, None)]
 
 
 def marks(
@@ -47,7 +52,10 @@ def marks(
         for at in _concerned(rule, places, items, catalog, now_ms):
             gave_way = any(text.startswith(f"{kind_of(type(rule))} {rule.name}:") for text in relaxed)
             factor = rule.factor if isinstance(rule, Boost) else 1.0
-            listed[at].append(Mark(kind_of(type(rule)), rule.name, rule.ends_at, factor, gave_way))
+            lowest = rule.slot if isinstance(rule, Pin) and rule.or_above else ""
+            on_trial = rule.branches is not UNSET
+            mark = Mark(kind_of(type(rule)), rule.name, rule.ends_at, factor, gave_way, lowest, on_trial)
+            listed[at].append(mark)
     return listed
 
 

@@ -445,6 +445,8 @@ export interface Pin {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   item: string;
   slot: string;
   /** A soft pin: the policy chooses among the slot and those before it in rendered order. */
@@ -461,6 +463,8 @@ export interface Boost {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   match: Match;
   factor: number;
 }
@@ -485,6 +489,8 @@ export interface Cap {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   match?: Match;
   by?: "brand" | "category" | "all";
   most: number;
@@ -504,6 +510,8 @@ export interface Spacing {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   by: "brand" | "category" | "likeness";
   distance: number;
   similarity?: number;
@@ -519,6 +527,8 @@ export interface Exposure {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   match: Match;
   least?: number;
   most?: number;
@@ -534,6 +544,8 @@ export interface Placement {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   match: Match;
   slots: string[];
   reserved?: boolean;
@@ -554,6 +566,8 @@ export interface Sponsored {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   match: Match;
   slot: string;
   impressions: number;
@@ -573,6 +587,8 @@ export interface Bid {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   match: Match;
   /** What the sponsor pays for a click. */
   amount: number;
@@ -594,6 +610,8 @@ export interface Complements {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   factor?: number;
   /** Whether what is often bought in one order goes together, too, beside what the catalog names. */
   learned?: boolean;
@@ -609,6 +627,8 @@ export interface NotAbove {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   /** A shelf of the page. */
   shelf: string;
   /** A row of the page. */
@@ -625,6 +645,8 @@ export interface NotBelow {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   /** A shelf of the page. */
   shelf: string;
   /** A row of the page. */
@@ -641,6 +663,8 @@ export interface MostOfKind {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   shelf_kind: string;
   most: number;
 }
@@ -655,6 +679,8 @@ export interface LeastExposure {
   starts_at?: number;
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
+  /** On trial: the branches of the page in whose slates alone the rule holds. */
+  branches?: string[];
   /** A shelf of the page. */
   shelf: string;
   least: number;

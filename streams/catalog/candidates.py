@@ -37,10 +37,10 @@ class Bindings:
 
     def __init__(self) -> None:
         self._names: tuple[object, ...] = ()
-        self._bound: dict[tuple[bool, ...], tuple[int, CompiledRules]] = {}
+        self._bound: dict[tuple[str | bool, ...], tuple[int, CompiledRules]] = {}
 
     def of(
-        self, names: tuple[object, ...], those: tuple[bool, ...], now_ms: int, bind: Callable[[], CompiledRules]
+        self, names: tuple[object, ...], those: tuple[str | bool, ...], now_ms: int, bind: Callable[[], CompiledRules]
     ) -> CompiledRules:
         """What `those` rules were bound to, as long as `names` are the same and nothing changes by itself."""
         if self._names != names:

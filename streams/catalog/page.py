@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from policy.items import ItemFacts
@@ -13,7 +14,7 @@ from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.likeness import PicturesOf, no_pictures
 from policy.rules.matching import Arms
 from schemas.errors import BadRecord
-from schemas.messages.pages import WHOLE_TEMPLATE, PageRules
+from schemas.messages.pages import MAIN, WHOLE_TEMPLATE, PageRules
 from schemas.messages.parameters import PolicyParameters, ShelvesFit
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
@@ -52,11 +53,12 @@ class Page:
         """What was fitted for its rules: pacing of sponsored ones, and learned complements."""
         return (self.parameters.pacing, self.parameters.complements) if self.parameters else ({}, {})
 
-    def bound(self, segment: str, now_ms: int) -> CompiledRules:
+    def bound(self, segment: str, now_ms: int, branch: str = MAIN) -> CompiledRules:
         """Its rules bound to its candidates: the same object for all segments that the same rules are for."""
-        those = tuple(not rule.segments or segment in rule.segments for rule in self.rules.rules)
+        own = [not rule.segments or segment in rule.segments for rule in self.rules.rules]
         names = self.rules, self.items, self.revision, *self.rule_parameters
-        return self.candidates.bindings.of(names, those, now_ms, lambda: self._bound(segment, now_ms))
+        bind = partial(self._bound, segment, now_ms, branch)
+        return self.candidates.bindings.of(names, (branch, *own), now_ms, bind)
 
     def compiled(self, segment: str, now_ms: int, template: str = WHOLE_TEMPLATE) -> CompiledPage:
         """Its shelves and rows as arrays, with the rules for shelves that are in force; as a template has them."""
@@ -68,9 +70,9 @@ class Page:
             return None
         return SegmentShelves.of(self.compiled(segment, 0), self.shelves_fit, segment)
 
-    def _bound(self, segment: str, now_ms: int) -> CompiledRules:
+    def _bound(self, segment: str, now_ms: int, branch: str) -> CompiledRules:
         arms = Arms.by_hash(self.candidates.items, self.candidates.hashes, self.items, now_ms)
-        return compile_rules(self.rules, arms, segment, *self.rule_parameters, self.pictures)
+        return compile_rules(self.rules, arms, segment, *self.rule_parameters, self.pictures, branch)
 
 
 class Key(NamedTuple):

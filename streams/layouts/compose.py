@@ -6,7 +6,7 @@ version and times are put in afterwards, when the layout is published.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -16,10 +16,11 @@ import msgspec
 from msgspec import UNSET
 
 from policy.pages.composition import Names
+from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Composition
 from policy.slates.renewal import SlateValue
 from schemas.messages.layouts import Arranged, Layout
-from schemas.messages.pages import Branch, PageRules, PolicyChoice
+from schemas.messages.pages import MAIN, Branch, PageRules, PolicyChoice
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
@@ -99,8 +100,14 @@ def compose_valued(
     rules, parameters = page.rules, page.parameters
     inputs = _inputs(segment, state, page, settings, epoch, weighted_counts, now_ms)
     composer = composer_of(page, inputs, weighted_counts.views, now_ms, published)
-    policies = _Policies(rules, settings, composer, whole)
-    composition = policies.composition(rules.policy, rules.template)
+
+    def bound(branch: str) -> CompiledRules:
+        if all(rule.branches is UNSET for rule in rules.rules):
+            return inputs.bound
+        return page.bound(segment, now_ms, branch).auctioned(lambda: inputs.statistics.posterior().mean)
+
+    policies = _Policies(rules, settings, composer, bound, whole)
+    composition = policies.composition(rules.policy, rules.template, MAIN)
     layout = Layout(
         page=rules.page,
         segment=segment,
@@ -135,16 +142,20 @@ def compose_valued(
 
 @dataclass(frozen=True, slots=True)
 class _Policies:
-    """Composes the policies of a page; `whole` is the layout that branches of the whole page are taken from."""
+    """Composes the policies of a page, each under the rules `bound` for its branch.
+
+    `whole` is the layout that branches of the whole page are taken from.
+    """
 
     rules: PageRules
     settings: LayoutSettings
     composer: Composer
+    bound: Callable[[str], CompiledRules]
     whole: Layout | None
     values: list[SlateValue] = field(default_factory=list)
 
-    def composition(self, choice: PolicyChoice, template: str) -> Composition:
-        composition = self.composer(explored(choice, self.settings), template)
+    def composition(self, choice: PolicyChoice, template: str, branch: str) -> Composition:
+        composition = self.composer(explored(choice, self.settings), template, self.bound(branch))
         self.values.append(composition.value)
         return composition
 
@@ -152,7 +163,7 @@ class _Policies:
         if self.whole and branch.segment is not UNSET and (lent := branch_slates(self.whole, branch)):
             self.composer.skip(len(lent.slates))
             return lent
-        own = self.composition(branch.policy, self.rules.template_of(branch))
+        own = self.composition(branch.policy, self.rules.template_of(branch), branch.name)
         return BranchSlates(own.slates, own.rows, own.relaxed)
 
 

@@ -51,9 +51,9 @@ def test_bounds_are_told_what_attractiveness_follows() -> None:
     pool = pictured.Pool(design, design @ rng.normal(size=(15, 40)))
     for texts_tell in (False, True):
         shop = opened(replace(pictured.SHAPE, text_share=1.0, bounded=False), 1, 6_000)
-        told = pictured.pictured(shop, pool, texts_tell)
+        designs = pictured.pictured(shop, pool, texts_tell)
         interest = logit(shop.attraction[0])
-        for each in told.values():
+        for each in designs.values():
             columns = np.concatenate([each, np.ones((len(each), 1))], axis=1)
             left = interest - columns @ np.linalg.lstsq(columns, interest)[0]
             assert np.abs(left).max() < 1e-9 < interest.std(), "pictures of these looks show all of them"

@@ -14,7 +14,7 @@ from msgspec.structs import replace as replaced
 from policy.arrays import Floats
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.priors import affinity_scores, fitted
-from policy.segments.affinity import affinities, affinity_of
+from policy.segments.affinity import MOST_ITEMS, affinities, affinity_of
 from policy.segments.points import MOST_POINTS, SCALE
 from schemas.codec import decoder, encode
 from schemas.messages.parameters import AffinityFit, PolicyParameters
@@ -119,3 +119,14 @@ def test_a_model_speaks_of_the_items_that_it_has_points_for() -> None:
     assert affinity_of(model, points, ["c"]) is None
     fit = AffinityFit(0.5, 7, ["t01", "t02"], points)
     assert affinities(fit, ["t02", "t00", "*"], ["a", "b", "c"]).tolist() == [[-1.0, 0.25, 0.0], [0.0] * 3, [0.0] * 3]
+
+
+def test_of_very_many_items_those_have_an_affinity_by_which_segments_differ_most() -> None:
+    model = SegmentModel(7, 1, 1, ["t01", "t02"], [0, 0], 1)
+    points = {f"i{number}": [number % 97, -(number % 97)] for number in range(2 * MOST_ITEMS)}
+    fit = affinity_of(model, points, reversed(points))
+    assert fit and len(fit.points) == MOST_ITEMS
+    least = min(first for first, _ in fit.points.values())
+    assert least >= max(first for item, (first, _) in points.items() if item not in fit.points)
+    assert list(fit.points) == sorted(fit.points)
+    assert len(encode(fit)) < 200_000

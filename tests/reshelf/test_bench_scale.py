@@ -1,4 +1,4 @@
-"""`reshelf bench scale`, `spread`, `catalog` and `renderer`, small."""
+"""`reshelf bench scale`, `spread`, `catalog`, `renderer` and `segments`, small."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from bench.cli.scale import catalog, scale
 from bench.cli.spread import spread
 from bench.cli.web.renderer import renderer
+from bench.cli.web.segments import segments
 from reshelf.cli.front import Front
 from reshelf.cli.main import cli
 
@@ -21,6 +22,13 @@ def run(command: click.Command, *arguments: str) -> Any:
     done = CliRunner().invoke(command, arguments, obj=front, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return json.loads(done.output)
+
+
+def test_segments_are_fitted_and_chosen() -> None:
+    result = run(segments, "--visitors", "4000", "--items", "300", "--tastes", "2", "--rounds", "1")["segments"]
+    assert 3_900 < result["visitors"] <= 4_000 and 5.0 < result["votes"] / result["visitors"] < 8.5
+    assert 0 < result["items_with_points"] <= 300 and result["segments"] in {2, 3, 4}
+    assert min(result[name] for name in ("sample_s", "fit_s", "again_s", "memory_gb", "choose_us")) > 0.0
 
 
 def test_renderer_times_each_step() -> None:

@@ -46,6 +46,13 @@ BOOST = Boost(name="out", match=Match(items=["it"]), factor=0.0)
             "Pinned here until Friday, 4 December, for shoe week; on its own it would be 2nd of 3 by its clicks.",
         ),
         ([Pin(name="top", item="it", slot="b")], {"b": 1.0}, (), "Pinned in b, for top; on its own"),
+        (
+            [Pin(name="shoe week", item="it", slot="a", ends_at=FRIDAY, or_above=True)],
+            {"a": 1.0},
+            (),
+            "Pinned here or above until Friday",
+        ),
+        ([Pin(name="top", item="it", slot="b", or_above=True)], {"a": 1.0}, (), "Pinned in b or above, for top; on"),
         ([Pin(name="top", item="it", slot="b")], {"a": SEEN}, (), "63% of visitors see it here: it is 2nd of 3 items"),
         (
             [Sponsored(name="ad", match=Match(), slot="a", impressions=9)],

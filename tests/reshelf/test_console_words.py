@@ -283,6 +283,36 @@ def test_a_card_is_dragged_priced_published_and_taken_back(tab: Any) -> None:
     tab.get_by_text("Published as version 3.").wait_for()
 
 
+def test_an_item_is_pinned_here_or_above_by_the_menu_of_its_card(tab: Any) -> None:
+    """A pin that leaves it one slot gives way, where there is none above; one for the second slot need not."""
+    soft = {"kind": "pin", "name": "Iron pot", "item": "i2", "slot": "s2", "segments": [], "starts_at": 0}
+    soft |= {"ends_at": 4_102_444_800_000, "or_above": True}
+    sent: list[Any] = []
+    answers: dict[str, Any] = {
+        "shop": SHOP, "rules": RULES | {"titles": {}, "shelves": {}, "segments": ["cooks"], "time_zone": "UTC"},
+        "rules/draft": {"text": "x", "wrong": [], "changes": [], "warnings": [], "rules": [soft], "titles": {}},
+    }  # fmt: skip
+    opened(tab, "#shop?page=home&segment=cooks", answers)
+    tab.on("request", lambda request: sent.append(request.post_data) if "rules/draft" in request.url else None)
+    tab.locator(".card").nth(2).wait_for()
+    tab.locator(".card .more").nth(2).click()
+    tab.get_by_role("menuitem", name="Pin here or above").click()
+    tab.get_by_text("Iron pot stands in s2 or above").wait_for()
+    tags = tab.locator(".card").nth(2).locator(".tag.drafted")
+    assert tags.inner_text() == "here or above, not published", "where it stands already it stays"
+    rule = {"kind": "pin", "name": "Iron pot", "item": "i2", "slot": "s2", "or_above": True}
+    assert json.loads(sent[0])["edits"] == [{"do": "put", "rule": rule}]
+    tab.locator(".card .more").nth(2).click()
+    tab.get_by_role("menuitem", name="Change its pin").click()
+    assert tab.get_by_label("There or above: the page chooses where").is_checked()
+    tab.get_by_label("Try it on 20% of visitors first").check()
+    tab.get_by_role("button", name="Put it into the draft").click()
+    tab.get_by_text("2 changes, not published").wait_for()
+    edits = json.loads(sent[-1])["edits"]
+    assert edits[1] == {"do": "try", "branch": "Iron pot", "share": 0.2}
+    assert edits[2]["rule"]["branches"] == ["Iron pot"]
+
+
 def test_pages_speak_the_language_that_is_chosen(tab: Any) -> None:
     tab.add_init_script("localStorage.setItem('reshelf-language', 'zh')")
     tab.set_default_timeout(60_000)

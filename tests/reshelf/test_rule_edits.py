@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.console.title_search import FRESH_S, MOST, TitleSearch
-from reshelf.rules.edits import Drop, Edit, PinShelf, Put, edited, edits_of
+from reshelf.rules.edits import Drop, Edit, PinShelf, Put, Try, edited, edits_of
 from reshelf.rules.file import read, written
 from reshelf.rules.marks import marks, rules_of
 from schemas.errors import BadSettings
@@ -82,6 +83,18 @@ def test_what_is_no_edit_is_refused(content: Any) -> None:
         edits_of(content)
 
 
+def test_a_trial_gets_a_branch_with_the_policy_of_the_page() -> None:
+    tried = Try("soft", 0.2)
+    rule = pin("week") | {"branches": ["soft"]}
+    text = edited("page: home\nslots: [a, b]\npolicy: {name: greedy}\n", [tried, tried, Put(rule)])
+    (page,) = read(text, "draft")
+    ((branch,), (made,)) = page.branches, page.rules
+    assert (branch.name, branch.share, branch.policy.name, page.branch_salt) == ("soft", 0.2, "greedy", "soft")
+    assert made.branches == ["soft"]
+    assert read(edited(TEXT, [tried]), "draft")[0].branches[0].policy.name == "thompson"
+    assert edits_of([{"do": "try", "branch": "soft", "share": 0.2}]) == [tried]
+
+
 def test_edits_are_read_from_plain_values() -> None:
     assert edits_of([{"do": "pin-shelf", "shelf": "new"}]) == [PinShelf("new")]
     with pytest.raises(BadSettings, match="at most 500"):
@@ -105,6 +118,10 @@ def test_marks_say_which_rules_bear_on_an_item_and_which_gave_way() -> None:
         [],
     ]
     assert said[1][0].ends_at == 50
+    assert [mark.lowest_slot for of in said for mark in of] == ["", ""]
+    soft = msgspec.structs.replace(page, rules=[Pin(name="week", item="i1", slot="b", or_above=True)])
+    ((mark,),) = marks(rules_of(soft, "*", 10), [("a", "i1")], catalog, [], 10)
+    assert mark.lowest_slot == "b"
 
 
 def test_titles_that_begin_with_what_was_typed_come_first() -> None:

@@ -116,7 +116,7 @@ def test_templates_and_branches_are_written_without_what_is_usual() -> None:
         ("shelf: new, row: row-2", "shelf: news, row: row-2", 15, "expected one of the shelves (week, new, best)"),
         ("shelf_kind: grid", "shelf_kind: gird", 16, "expected the kind of a shelf (banner, carousel, grid)"),
         ("least: 0.2", "least: 0", 17, "Expected `float` > 0.0 at rules[3].least"),
-        ("kind: boost", "kind: exposure", 14, "Object contains unknown field `factor` at rules[0]"),
+        ("kind: boost", "kind: exposure", 14, "Object contains unknown field `factor`; a rule of kind exposure"),
         ("kind: not-above", "kind: never", 15, "Invalid value 'never', not one of pin, boost, cap"),
     ],
 )  # fmt: skip

@@ -206,7 +206,7 @@ def _problems(rule: declared.Pin, page: PageRules) -> Iterator[Problem]:
 
 
 def _conflict(rule: declared.Pin, other: declared.Pin, page: PageRules) -> str:
-    slots, others = _slots(rule, page), _slots(other, page)
+    slots, others = slots_of_pin(rule, page.slots), slots_of_pin(other, page.slots)
     if rule.item != other.item and len(slots | others) == 1:
         return f"slot {rule.slot!r} is already taken by pin"
     if rule.item == other.item and not slots & others:
@@ -214,10 +214,10 @@ def _conflict(rule: declared.Pin, other: declared.Pin, page: PageRules) -> str:
     return ""
 
 
-def _slots(pin: declared.Pin, page: PageRules) -> set[str]:
-    """Where a pin lets its item stand."""
-    if pin.or_above and pin.slot in page.slots:
-        return set(page.slots[: page.slots.index(pin.slot) + 1])
+def slots_of_pin(pin: declared.Pin, slots: Sequence[str]) -> set[str]:
+    """Where a pin lets its item stand, of a page's slots in rendered order."""
+    if pin.or_above and pin.slot in slots:
+        return set(slots[: slots.index(pin.slot) + 1])
     return {pin.slot}
 
 

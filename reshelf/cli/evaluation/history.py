@@ -63,8 +63,8 @@ def axis(marked: Sequence[tuple[Point, list[PageRules]]], zone: tzinfo) -> Any:
 
     rows = []
     for point, versions in marked:
-        low, high, bounded = point.uplift.low, point.uplift.high, math.isfinite(point.uplift.high)
-        bounds = (gain(low), gain(high)) if bounded else (UNKNOWN, UNKNOWN)
+        low, high, counted = point.uplift.low, point.uplift.high, math.isfinite(point.uplift.high)
+        bounds = (gain(low), gain(high)) if counted else (UNKNOWN, UNKNOWN)
         marks = "; ".join(f"version {rules.version}: {rules.reason or rules.author}" for rules in versions)
         sign = "◆" if marks else "│"
         rows.append((moment(point.until, zone), gain(point.uplift.uplift), *bounds, sign, marks))

@@ -81,7 +81,8 @@ def _sold_out(facts: Facts) -> Iterator[Notice]:
                 continue
             item = facts.items.get(rule.item)
             if item is not None and not available(item, facts.at_ms):
-                text = say("notice.sold-out", page=page, item=rule.item, slot=rule.slot, rule=rule.name)
+                key = "notice.sold-out-above" if rule.or_above else "notice.sold-out"
+                text = say(key, page=page, item=rule.item, slot=rule.slot, rule=rule.name)
                 yield Notice("sold-out-pin", f"{page}\n{rule.name}\n{rule.item}", text, "rules", page)
 
 

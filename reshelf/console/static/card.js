@@ -45,7 +45,12 @@ export function emptyCard() {
 }
 
 const words = {
-  pin: () => t("pinned"),
+  pin: ({ lowest_slot, slot }) =>
+    !lowest_slot
+      ? t("pinned")
+      : lowest_slot === slot
+        ? t("card.pinned-above")
+        : t("card.pinned-soft", { slot: lowest_slot }),
   sponsored: () => t("card.sponsored"),
   exposure: () => t("card.exposure"),
   place: () => t("card.place"),
@@ -58,13 +63,14 @@ const words = {
 function marked(one, mark) {
   if (one.relaxed) return t("card.gives-way", { mark });
   if (one.drafted) return t("card.drafted", { mark });
+  if (one.on_trial) return t("card.on-trial", { mark });
   const day = until(one.ends_at);
   return day ? t("card.until", { mark, day }) : mark;
 }
 
-function tagOf(mark) {
+function tagOf(mark, slot) {
   const kind = mark.relaxed ? "warn" : mark.drafted ? "drafted" : "on";
-  const made = element("span", `tag ${kind}`, marked(mark, words[mark.kind]?.(mark) ?? mark.kind));
+  const made = element("span", `tag ${kind}`, marked(mark, words[mark.kind]?.({ ...mark, slot }) ?? mark.kind));
   made.title = mark.relaxed ? t("card.cannot-hold", { name: mark.name }) : mark.name;
   return made;
 }
@@ -86,10 +92,10 @@ export function dress(card, slot, at, changed, now) {
         ? t("card.seen", { share: percent(slot.share, 0) })
         : t("card.not-here"),
   );
-  const marks = JSON.stringify(slot.marks);
+  const marks = JSON.stringify([slot.slot, slot.marks]);
   if (marks === card.marked) return;
   card.marked = marks;
-  card.marks.replaceChildren(...slot.marks.map(tagOf));
+  card.marks.replaceChildren(...slot.marks.map((mark) => tagOf(mark, slot.slot)));
   card.made.classList.toggle(
     "leaving",
     slot.marks.some((mark) => mark.drafted && mark.factor === 0),

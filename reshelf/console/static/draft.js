@@ -40,14 +40,19 @@ export const looked = (page, draft) => send("rules/draft", bodyOf(page, draft));
 const open = 4e12;
 const meet = (one, other) => (!one.length || !other.length || one.some((name) => other.includes(name))) ?? false;
 
-// Pins that cannot hold beside another one, for somebody at some time: they make room for it.
-export function inTheWay(pin, rules) {
+// Pins that cannot hold beside another one, for somebody at some time: they make room for it.  An item has one pin; of
+// two in one slot one gives way, unless there is a slot above the `first` for it.
+export function inTheWay(pin, rules, first) {
+  const single = (one) => !one.or_above || one.slot === first;
   return rules.filter(
     (rule) =>
       rule.kind === "pin" &&
       rule.name !== pin.name &&
-      (rule.slot === pin.slot) !== (rule.item === pin.item) &&
+      (rule.item === pin.item
+        ? rule.slot !== pin.slot || Boolean(rule.or_above) !== Boolean(pin.or_above)
+        : rule.slot === pin.slot && single(rule) && single(pin)) &&
       meet(rule.segments ?? [], pin.segments ?? []) &&
+      meet(rule.branches ?? [], pin.branches ?? []) &&
       rule.ends_at > (Date.parse(pin.starts_at) || 0) &&
       rule.starts_at < (Date.parse(pin.ends_at) || open),
   );

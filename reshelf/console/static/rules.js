@@ -2,7 +2,7 @@
 
 import { ask, send } from "./answer.js";
 import { dateAfter } from "./dates.js";
-import { choice, day, element, money, panel, percent, quantity, say } from "./dom.js";
+import { choice, day, element, gain, money, panel, percent, quantity, say } from "./dom.js";
 import { discard, draftOf, looked, write } from "./draft.js";
 import { mayPublish, nameField, rememberName } from "./person.js";
 import { openPreview, takeBack } from "./preview.js";
@@ -41,7 +41,11 @@ function summary(rule, titles) {
       .map((one) => titles[one] ?? one)
       .join(", ") || t("rules.all-items");
   const words = {
-    pin: () => t("rules.in-slot", { item: titles[rule.item] ?? rule.item, slot: rule.slot }),
+    pin: () =>
+      t(rule.or_above ? "rules.in-slot-or-above" : "rules.in-slot", {
+        item: titles[rule.item] ?? rule.item,
+        slot: rule.slot,
+      }),
     boost: () => `${match} ×${rule.factor}`,
     cap: () => t("rules.at-most", rule),
     spacing: () => t("rules.apart", rule),
@@ -72,6 +76,27 @@ function soFar(rule, report) {
   return element("span", `${kind} small`, ` · ${t(`rules.${key}`, values)}`);
 }
 
+// What was measured of a rule on trial, in clicks, for each of its branches.
+function measured(rule, report) {
+  const one = report?.rules?.find((each) => each.name === rule.name);
+  return Object.values(one?.trials ?? {}).map(({ uplift }) => {
+    const { low, high } = uplift.clicks ?? {};
+    const known = low !== null && high !== null && low !== undefined,
+      [key, kind] = !known
+        ? ["unknown", "soft"]
+        : low > 0
+          ? ["gains", "good"]
+          : high < 0
+            ? ["loses", "bad"]
+            : ["open", "soft"];
+    return element(
+      "span",
+      `${kind} small`,
+      ` · ${t(`rules.trial-${key}`, known ? { low: gain(low), high: gain(high) } : {})}`,
+    );
+  });
+}
+
 function inForce(rule, titles, report) {
   const now = Date.now(),
     over = rule.ends_at <= now,
@@ -94,6 +119,7 @@ function inForce(rule, titles, report) {
         ` ${summary(rule, titles)}${rule.segments.length ? ` · ${t("rules.for", { segments: rule.segments.join(", ") })}` : ""}`,
       ),
       soFar(rule, report),
+      ...measured(rule, report),
     ]),
     element("span", `tag ${when[1]}`, when[0]),
   ]);

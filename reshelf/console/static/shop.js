@@ -122,7 +122,8 @@ function cardMenu(now, bench, at, slots) {
     ...(pin
       ? [[t("shop.change-pin"), form("pin", changing(pin)), pin.name], drop(pin, t("shop.unpin"))]
       : [
-          [t("shop.pin-here"), () => put(pinStep(slot, slot.slot, bench.rules))],
+          [t("shop.pin-here"), () => put(pinStep(slot, slot.slot, about.slots, bench.rules))],
+          [t("shop.pin-above"), () => put(pinStep(slot, slot.slot, about.slots, bench.rules, { or_above: true }))],
           [t("shop.pin-elsewhere"), form("pin")],
         ]),
     ...boosts.flatMap((rule) => [
@@ -225,7 +226,8 @@ export const shop = {
     const pinAt = (from, to) => {
       const card = slots[from],
         pin = bench.rules.find((rule) => rule.kind === "pin" && rule.item === card.item);
-      return bench.change(pinStep(card, slots[to].slot, bench.rules, pin && asFilled(pin, bench.zone)), [card]);
+      const names = slots.map((slot) => slot.slot);
+      return bench.change(pinStep(card, slots[to].slot, names, bench.rules, pin && asFilled(pin, bench.zone)), [card]);
     };
     const moving = rearrange(
       grid,

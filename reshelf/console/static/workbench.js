@@ -18,12 +18,15 @@ export function overlaid(slots, found, draft, segment) {
   if (!found || !draft) return slots;
   const now = Date.now(),
     holds = (rule) =>
-      rule.starts_at <= now && now < rule.ends_at && (!rule.segments.length || rule.segments.includes(segment));
+      !rule.branches &&
+      rule.starts_at <= now &&
+      now < rule.ends_at &&
+      (!rule.segments.length || rule.segments.includes(segment));
   const shown = slots.map((slot) => ({ ...slot, marks: slot.marks ?? [] }));
   for (const rule of found.rules.filter((one) => one.kind === "pin" && holds(one))) {
     const to = shown.findIndex((slot) => slot.slot === rule.slot),
       from = shown.findIndex((slot) => slot.item === rule.item);
-    if (to < 0 || to === from) continue;
+    if (to < 0 || to === from || (rule.or_above && from >= 0 && from < to)) continue;
     const card = from >= 0 ? shown[from] : { ...draft.cards[rule.item], share: 0, created_at: 0, marks: [] };
     if (!card.item) continue;
     const other = shown[to];
@@ -43,6 +46,8 @@ export function overlaid(slots, found, draft, segment) {
         name: rule.name,
         ends_at: rule.ends_at,
         factor: rule.factor ?? 1,
+        lowest_slot: rule.or_above ? rule.slot : "",
+        on_trial: Boolean(rule.branches),
         drafted: true,
       });
     }

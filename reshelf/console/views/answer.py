@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from policy.rules.compiled import in_force
+from policy.rules.kinds.pin import slots_of_pin
 from reshelf.numbers import number, share
 from reshelf.words.said import say
 from schemas.messages.pages import PageRules
@@ -21,7 +22,7 @@ def answer(
     alone = say("why.alone", rank=ordinal(rank), count=len(arms))
     named = [rule for rule in rules.rules if in_force(rule, segment, now_ms)]
     pin = next((rule for rule in named if isinstance(rule, Pin) and rule.item == arm.item), None)
-    if pin is not None and (pin.slot in arm.slots or (pin.or_above and arm.slots)):
+    if pin is not None and not slots_of_pin(pin, rules.slots).isdisjoint(arm.slots):
         return say("why.pinned", where=_where(pin, slot), until=_until(pin, zone), rule=pin.name, alone=alone)
     if arm.slots.get(slot) and (ad := _sponsored(named, arm, slot)):
         return say("why.sponsored", rule=ad.name, until=_until(ad, zone), alone=alone)
@@ -46,7 +47,7 @@ def ordinal(rank: int) -> str:
 
 def _where(pin: Pin, slot: str) -> str:
     if pin.or_above:
-        return say("why.or-above", slot=pin.slot)
+        return say("why.here-or-above") if pin.slot == slot else say("why.or-above", slot=pin.slot)
     return say("why.here") if pin.slot == slot else say("why.in", slot=pin.slot)
 
 

@@ -108,12 +108,13 @@ def priced(before: Page, after: Page, those: Circumstances) -> Price:
     new = then.places(layouts)
     brought, would_bring = now.draws.earnings(own), then.draws.earnings(new)
 
-    rules = [rule for rule in after.rules.rules if in_force(rule, those.segment, those.at_ms)]
+    rules = [rule for rule in after.rules.rules if in_force(rule, those.segment, those.at_ms, None)]
 
     def without(rule: Rule) -> Places:
         others = [each for each in after.rules.rules if each is not rule]
         page = replace(after, rules=msgspec.structs.replace(after.rules, rules=others))
-        return then.places(then.layouts(page))
+        # What is published comes without the rule mostly: these layouts were made already.
+        return own if _content(page) == _content(before) else then.places(then.layouts(page))
 
     rest = {rule.name: without(rule) for rule in rules}
     bids = {rule.name: rule for rule in rules if isinstance(rule, Bid)}
@@ -127,6 +128,11 @@ def priced(before: Page, after: Page, those: Circumstances) -> Price:
         {name: then.sponsorship(bid, new, rest[name]) for name, bid in bids.items()},
         (standing[0], layouts[0]),
     )
+
+
+def _content(page: Page) -> tuple[object, ...]:
+    """What layouts of a page are made from, beside what is counted."""
+    return page.candidates, msgspec.structs.replace(page.rules, version=0, author="", reason="", published_at=0)
 
 
 class _Slates:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import UNSET
+
+from policy.defaults import LEVEL
 from policy.experiments.sequence import VIEWS
+from policy.experiments.trial import Trial
 from policy.prices.earnings import Earnings
+from reshelf.inspect.experiment import trials_by_branch
 from reshelf.inspect.prices.preview import PagePair, Preview, price_pages
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
@@ -32,22 +37,33 @@ class SoFar(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The rules of a page as they stand, with what they were priced by, bids among them."""
+    """The rules of a page as they stand, with what they were priced by, bids among them.
+
+    `trials` are the page's branches by name, as they were measured: those that rules on trial hold in.
+    """
 
     preview: Preview
     rules: Sequence[SoFar]
+    trials: Mapping[str, Trial] = {}
 
 
 def report(settings: Settings, pair: PagePair, versions: Sequence[PageRules], at_ms: int) -> Report:
     """What the rules of a page, the same before and after, have earned; `versions` are its own, oldest first."""
     preview = price_pages(settings, pair, (), at_ms)
-    bins, width = asyncio.run(_read(settings, preview.rules.page))
-    return Report(preview, [_so_far(rule, preview, versions, bins, width) for rule in preview.rules.rules])
+    bins, of_state = asyncio.run(_read(settings, preview.rules.page))
+    rules, width = preview.rules.rules, of_state.fold.bucket_ms
+    branches = {name for rule in rules if rule.branches is not UNSET for name in rule.branches}
+    measured = trials_by_branch(preview.rules, bins, of_state, LEVEL) if branches else {}
+    return Report(
+        preview,
+        [_so_far(rule, preview, versions, bins, width) for rule in rules],
+        {name: trial for name, trial in measured.items() if name in branches},
+    )
 
 
-async def _read(settings: Settings, page: str) -> tuple[BucketBins, int]:
+async def _read(settings: Settings, page: str) -> tuple[BucketBins, Settings]:
     async with open_state(settings) as state:
-        return await state.reader.read_bins(page), state.settings.fold.bucket_ms
+        return await state.reader.read_bins(page), state.settings
 
 
 def _so_far(rule: Rule, preview: Preview, versions: Sequence[PageRules], bins: BucketBins, width: int) -> SoFar:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import UNSET
 from rich.console import Group, RenderableType
 
 from policy.arrays import Floats
+from policy.experiments.trial import Trial
 from policy.prices.earnings import interval_of
+from reshelf.inspect.experiment import trial_as_json
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar
@@ -17,7 +21,7 @@ from reshelf.numbers import between, number, outcome, share, signed
 from reshelf.rules.calendar import moment
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
-from schemas.rules import kind_of
+from schemas.rules import Rule, kind_of
 
 COLUMNS = "rule", "kind", "since", "page_views", "outcome", "per_page_view", "mean", "low", "high"
 """Of CSV."""
@@ -36,10 +40,18 @@ def as_json(report: Report, level: float) -> dict[str, Any]:
         "level": level,
         "segments_left_out": preview.left_out,
         "rules": [
-            _rule(each, level) | {"sponsor": _sponsor(preview.sponsorship(each.rule.name), each.views, level)}
+            _rule(each, level)
+            | {"sponsor": _sponsor(preview.sponsorship(each.rule.name), each.views, level)}
+            | {"trials": {name: trial_as_json(trial) for name, trial in _trials(each.rule, report).items()}}
             for each in report.rules
         ],
     }
+
+
+def _trials(rule: Rule, report: Report) -> Mapping[str, Trial]:
+    """What was measured of the branches that a rule on trial holds in."""
+    names = () if rule.branches is UNSET else rule.branches
+    return {name: report.trials[name] for name in names if name in report.trials}
 
 
 def _sponsor(bid: Sponsorship | None, views: float | None, level: float) -> dict[str, Any] | None:
@@ -66,7 +78,7 @@ def in_words(report: Report, level: float, settings: Settings) -> RenderableType
         f"against the page without it, by what is known of its items now; {share(level, 0)} between.",
     ]
     for each in report.rules:
-        said += ["", *_of_rule(each, preview, level, settings)]
+        said += ["", *_of_rule(each, preview, level, settings), *_measured(each.rule, report)]
     if not report.rules:
         said.append("The page has no rules.")
     if preview.left_out:
@@ -111,6 +123,21 @@ def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) 
         said.append(f"  {bid.sponsor} paid {number(income, 2)} for {number(clicks)} clicks, by what is known now")
         said.append(f"  looked at less for it: {_most_displaced(bid)}")
     return said
+
+
+def _measured(rule: Rule, report: Report) -> Iterator[RenderableType]:
+    """How those who get a rule on trial do against those who do not: by what they did, with always-valid bounds."""
+    for name, trial in _trials(rule, report).items():
+        yield f"  on trial in the branch {name}, {number(trial.views)} page views; against the page without it:"
+        for outcome_name, uplift in trial.uplifts.items():
+            yield f"    {outcome_name}: {_verdict(uplift.low, uplift.high)}"
+
+
+def _verdict(low: float, high: float) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "not known yet"
+    said = "gains" if low > 0.0 else "loses" if high < 0.0 else "not decided"
+    return f"{said}, {between(low, high)}"
 
 
 def _most_displaced(bid: Sponsorship) -> str:

@@ -64,7 +64,7 @@ class PublishedRows:
 def _are_in_force_alike(rules: PageRules, segment: str, then_ms: int, now_ms: int) -> bool:
     """Whether the same of the rules that shelves are chosen by are in force for a segment at both times."""
     choosing = [rule for rule in rules.rules if isinstance(rule, CHOOSING)]
-    return all(in_force(rule, segment, then_ms) == in_force(rule, segment, now_ms) for rule in choosing)
+    return all(in_force(rule, segment, then_ms, None) == in_force(rule, segment, now_ms, None) for rule in choosing)
 
 
 def row_codes(page: CompiledPage, rows: Sequence[Mapping[str, str]]) -> Codes:

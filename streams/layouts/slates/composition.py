@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -39,8 +40,8 @@ class Inputs(NamedTuple):
 class Composer(Protocol):
     """Composes the policies of a page, one after another in the order of their slates."""
 
-    def __call__(self, choice: PolicyChoice, template: str) -> Composition:
-        """The slates of a policy under a template of the page, which a flat page has none of."""
+    def __call__(self, choice: PolicyChoice, template: str, bound: CompiledRules) -> Composition:
+        """The slates of a policy under rules and a template of the page, which a flat page has none of."""
 
     def skip(self, slates: int) -> None:
         """So many of the next slates come from elsewhere."""
@@ -65,8 +66,8 @@ class _FlatComposer:
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
 
-    def __call__(self, choice: PolicyChoice, template: str) -> Composition:
-        statistics, names, z, bound, _ = self._inputs
+    def __call__(self, choice: PolicyChoice, template: str, bound: CompiledRules) -> Composition:
+        statistics, names, z, _, _ = self._inputs
         return slates_of(statistics, choice, *names, z[..., : choice.variants], bound)
 
     def skip(self, slates: int) -> None:
@@ -88,28 +89,28 @@ class ShelfComposer:
         now_ms: int,
         published: PublishedRows | None,
     ) -> None:
-        statistics, names, self._z, self._bound, _ = inputs
+        statistics, names, self._z, bound, _ = inputs
         self._names, self._views, self._fitted = names, views, fitted
         self._compiled = partial(page.compiled, names.segment, now_ms)
         self._page = self._compiled(page.rules.template)
-        belief = Belief(statistics.posterior(), statistics.click_value, self._bound.score_factor)
+        belief = Belief(statistics.posterior(), statistics.click_value, bound.score_factor)
         mask = page.candidates.mask(self._page.page.shelf_names)
         self._items = Items(statistics.items, statistics.hashes, mask, belief)
-        scores = baseline_scores(statistics) * self._bound.score_factor
-        self._baseline = declared_page(self._page, self._items, scores, self._bound)
+        scores = baseline_scores(statistics) * bound.score_factor
+        self._baseline = declared_page(self._page, self._items, scores, bound)
         now = page.rules, names.segment, names.epoch, views, now_ms
         self._standing = published if published and published.holds(*now) else None
         self._fixed = self._standing.codes(self._page) if self._standing else None
         self._used = 0
 
-    def __call__(self, choice: PolicyChoice, template: str) -> Composition:
-        """The slates of a policy under a template."""
+    def __call__(self, choice: PolicyChoice, template: str, bound: CompiledRules) -> Composition:
+        """The slates of a policy under rules and a template."""
         page = self._compiled(template)
-        served = self._compose(page, choice, self._rows(choice.variants + choice.exploration_slates))
+        served = self._compose(page, choice, bound, self._rows(choice.variants + choice.exploration_slates))
         shadow: list[dict[str, str]] = []
         if choice.shadow:
             watched = msgspec.structs.replace(choice, name=choice.shadow, exploration_slates=0)
-            shadow = self._compose(page, watched, served.arrangement.rows[: choice.variants]).slates
+            shadow = self._compose(page, watched, bound, served.arrangement.rows[: choice.variants]).slates
         looked_at = self._fitted.looks.mean(axis=0) * self._fitted.reach[self._page.row_of]
         return Composition(
             baseline=self._baseline.slate,
@@ -139,6 +140,9 @@ class ShelfComposer:
         first, self._used = self._used, self._used + slates
         return self._fixed[first : self._used]
 
-    def _compose(self, page: CompiledPage, choice: PolicyChoice, rows: Codes | None) -> PageComposition:
+    def _compose(
+        self, page: CompiledPage, choice: PolicyChoice, bound: CompiledRules, rows: Codes | None
+    ) -> PageComposition:
         z = self._z[..., : choice.variants]
-        return compose_page(page, self._items, self._fitted.shelves, choice, self._names, self._bound, rows, z)
+        items = replace(self._items, belief=self._items.belief._replace(factor=bound.score_factor))
+        return compose_page(page, items, self._fitted.shelves, choice, self._names, bound, rows, z)
