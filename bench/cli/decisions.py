@@ -243,8 +243,8 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, sizes: M
 
 
 def _compare_pictures(front: Front, views: list[int], seeds: int, processes: int, exploration: float) -> None:
-    if not importlib.util.find_spec("torch"):
-        raise click.UsageError("torch is not installed. `make bench` installs what this needs.")
+    if missing := [name for name in ("torch", "transformers") if not importlib.util.find_spec(name)]:
+        raise click.UsageError(f"{missing[0]} is not installed. `make bench` installs what this needs.")
     from bench.decisions import pictured
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
