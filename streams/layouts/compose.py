@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -100,13 +100,7 @@ def compose_valued(
     rules, parameters = page.rules, page.parameters
     inputs = _inputs(segment, state, page, settings, epoch, weighted_counts, now_ms)
     composer = composer_of(page, inputs, weighted_counts.views, now_ms, published)
-
-    def bound(branch: str) -> CompiledRules:
-        if all(rule.branches is UNSET for rule in rules.rules):
-            return inputs.bound
-        return page.bound(segment, now_ms, branch).auctioned(lambda: inputs.statistics.posterior().mean)
-
-    policies = _Policies(rules, settings, composer, bound, whole)
+    policies = _Policies(rules, settings, composer, partial(_bound_for, page, inputs, now_ms), whole)
     composition = policies.composition(rules.policy, rules.template, MAIN)
     layout = Layout(
         page=rules.page,
@@ -182,6 +176,14 @@ def _inputs(
     z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
     bound = weighted_counts.rules(page, segment, now_ms).auctioned(lambda: statistics.posterior().mean)
     return Inputs(statistics, Names(rules.page, segment, epoch), z, bound, shelves)
+
+
+def _bound_for(page: Page, inputs: Inputs, now_ms: int, branch: str) -> CompiledRules:
+    """The rules for the slates of a branch: others than for all where some are on trial."""
+    if all(rule.branches is UNSET for rule in page.rules.rules):
+        return inputs.bound
+    rates = inputs.statistics.posterior
+    return page.bound(inputs.names.segment, now_ms, branch).auctioned(lambda: rates().mean)
 
 
 def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:
