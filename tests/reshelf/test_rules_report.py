@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from policy.experiments.sequence import VIEWS
+from policy.experiments.sample_ratio import SampleRatio
+from policy.experiments.sequence import VIEWS, Uplift
+from policy.experiments.trial import Trial
 from policy.prices.earnings import Earnings
 from reshelf.console.views.planning.rule_earnings import FRESH_S, RuleEarnings
 from reshelf.inspect.prices.preview import Preview
@@ -109,6 +113,27 @@ def test_what_a_sponsor_pays_is_beside_what_the_bid_costs() -> None:
     console.print(in_words(report, 0.95, Settings()))
     text = console.export_text()
     assert "Nordfell paid 50.00 for 20 clicks" in text and "looked at less for it: i3 −50.0%, i2 −25.0%" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.02, 0.07, "gains, +2.0% to +7.0%"),
+        (-0.07, -0.02, "loses, −7.0% to −2.0%"),
+        (-0.02, 0.07, "not decided, −2.0% to +7.0%"),
+        (-1.0, math.inf, "not known yet"),
+    ],
+)
+def test_what_was_measured_of_a_rule_on_trial_is_told_beside_its_price(low: float, high: float, verdict: str) -> None:
+    on_trial = msgspec.structs.replace(PIN, branches=["a", "b"])
+    trial = Trial(1_234, {"clicks": Uplift(0.1, 0.1, 0.0, low, high)}, SampleRatio(9, 9, 0.5, 1.0))
+    report = told(1_000.0)
+    report = report._replace(rules=[report.rules[0]._replace(rule=on_trial)], trials={"a": trial})
+    console = Console(width=100, highlight=False, record=True, file=io.StringIO())
+    console.print(in_words(report, 0.95, Settings()))
+    text = console.export_text()
+    assert "on trial in the branch a, 1,234 page views; against the page without it:\n    clicks: " + verdict in text
+    assert list(as_json(report, 0.95)["rules"][0]["trials"]) == ["a"]
 
 
 @pytest.mark.parametrize("views", [None, 3.0, 2e9])
