@@ -351,7 +351,7 @@ def test_a_browser_says_which_shelf_stood_in_the_rows_that_were_seen(tier: Tier)
         scroll(tab, "document.body.scrollHeight")
         scroll(tab, "0")
         tab.clock.run_for(2_000)
-        with tab.expect_request("**/events") as request:
+        with answered(tab), tab.expect_request("**/events") as request:
             tab.click("[data-slot=hero]")
         seen, click = sorted(json.loads(request.value.post_data or ""), key=lambda event: event["kind"], reverse=True)
         assert (seen["rows"], seen["slots"]) == (

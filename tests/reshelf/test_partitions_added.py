@@ -83,7 +83,7 @@ def test_one_remedy_is_said_and_works(kafka: str, redis: Redis, redis_url: str, 
         start(settings)
     assert str(refused.value).endswith(PARTITIONS_ADDED)
     topics, namespace = problems(settings)
-    assert topics.endswith(PARTITIONS_ADDED) and namespace == f"{refused.value} "
+    assert topics.endswith(PARTITIONS_ADDED) and namespace.startswith(f"{refused.value} ")
 
     add_partitions(settings, [topic.name for topic in EVENT_TOPICS if topic != CLICKS])
     publish(own, {TopicPartition(CLICKS.name, 1): example_log(2, 5, 1)[TopicPartition(CLICKS.name, 0)]})

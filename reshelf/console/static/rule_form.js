@@ -37,9 +37,11 @@ export function pinStep(card, slot, slots, rules, rule = {}) {
     ends_at: rule.ends_at,
   });
   const gone = inTheWay(pin, rules, slots[0]),
-    said = rule.or_above ? "step.pinned-above" : "step.pinned";
+    [alone, instead] = rule.or_above
+      ? ["step.pinned-above", "step.pinned-above-instead"]
+      : ["step.pinned", "step.pinned-instead"];
   return {
-    say: t(gone.length ? `${said}-instead` : said, {
+    say: t(gone.length ? instead : alone, {
       title: card.title,
       slot,
       others: gone.map((one) => one.name).join(", "),
