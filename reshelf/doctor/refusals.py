@@ -130,12 +130,13 @@ async def _refusals(settings: Settings) -> tuple[list[str], list[str]]:
 
 async def _state_refusals(settings: Settings, client: Redis, manifest: Manifest) -> list[str]:
     """What learner and attribution say where they take up a partition whose log is another or gone."""
-    pairs = await asyncio.to_thread(log_bounds, settings.kafka, list(manifest.starts))
-    bounds = {tp: pairs[tp.topic][tp.partition] for tp in manifest.partitions()}
     marks = await learned_marks(client, manifest)
     attributed = [
         await progress_of(client, manifest, number).load() for number in range(len(manifest.starts[PURCHASES.name]))
     ]
+    # The log after the state: workers go on meanwhile, and are never beyond the end of a log that is looked at later.
+    pairs = await asyncio.to_thread(log_bounds, settings.kafka, list(manifest.starts))
+    bounds = {tp: pairs[tp.topic][tp.partition] for tp in manifest.partitions()}
     losing = settings.learner.accept_loss
     newest = {tp: max(of_tp, key=lambda mark: mark.offset) for tp, of_tp in marks.items()}
     decided = [topic for topic in manifest.topics_of(READ) if topic is not CLICKS]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -18,6 +19,7 @@ from reshelf.topics.admin import apply
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS
 from streams.disk_use import DiskUse, disk_use, follow_disk_use
+from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition
 from streams.metrics import Registry
@@ -138,6 +140,19 @@ def test_other_settings_than_the_manifests_are_told(settings: Settings, redis: R
     redis.set(manifest("live"), made.replace(b'"fold_version":5', b'"fold_version":4'))
     (detail,) = said(settings)
     assert detail == refusal(settings) and "fold version is 4 there and 5 here" in detail
+
+
+def test_workers_may_go_on_while_the_log_is_looked_at(
+    settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bounds_before_more_is_applied(kafka: KafkaSettings, topics: Sequence[str]) -> Any:
+        bounds = log_bounds(kafka, topics)
+        for group in range(settings.redis.groups):
+            redis.set(GroupKeys("live", group).watermark(TopicPartition(CONVERSIONS.name, 0)), "9:1")
+        return bounds
+
+    monkeypatch.setattr("reshelf.doctor.refusals.log_bounds", bounds_before_more_is_applied)
+    assert [finding.state for finding in look_at_state(settings)] == ["ok"]
 
 
 def test_a_state_further_than_the_log_is_told(settings: Settings, redis: Redis) -> None:
