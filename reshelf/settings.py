@@ -134,6 +134,12 @@ def _check_together(loaded: Loaded) -> None:
     for key in ("experiment.since_ms", "experiment.pre_period_since_ms"):
         if odd := odd_unit(_value(loaded.settings, key)):
             raise BadSettings(f"{key}: expected milliseconds since 1970 (from {loaded.origin(key)}): {odd}.")
+    if loaded.settings.segments.publish_units and not loaded.settings.segments.learned:
+        origin = loaded.origin("segments.publish_units")
+        raise BadSettings(
+            f"segments.publish_units: expected false without segments.learned, got true (from {origin}). "
+            "Set both, or none."
+        )
     if (since := loaded.settings.experiment.since_ms) and not loaded.settings.fold.bucket_ms:
         raise BadSettings(
             f"experiment.since_ms: expected 0 where fold.bucket_ms is 0, got {since} "

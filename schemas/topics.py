@@ -12,7 +12,7 @@ from schemas.messages.events import Click, Conversion, Credit, Impression, Purch
 from schemas.messages.layouts import Layout, LayoutLife, LayoutRequest
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
-from schemas.messages.segments import SegmentItems, SegmentModel
+from schemas.messages.segments import SegmentItems, SegmentModel, UnitSegment
 from schemas.topic import Role, Topic
 
 MINUTE_MS = 60_000
@@ -251,6 +251,19 @@ SEGMENTS_HISTORY = Topic(
     writers=(Role.FITTER,),
     readers=(Role.FITTER, Role.OPERATORS),
 )
+# Closed by the hour, so that the segment of a visitor who is to be forgotten is not kept behind its null value.
+UNIT_SEGMENTS = Topic(
+    name="unit-segments",
+    key="unit",
+    message=UnitSegment,
+    cleanup="compact",
+    retention_ms=-1,
+    segment_ms=60 * MINUTE_MS,
+    about="The learned segment of each visitor of the sample, where `segments.publish_units` is set.",
+    writers=(Role.FITTER,),
+    readers=(Role.RENDERERS, Role.EDGE, Role.FITTER),
+    tombstone="the visitor is in `t00`",
+)
 DEAD_LETTERS = Topic(
     name="dead-letters",
     key="as came",
@@ -264,25 +277,10 @@ DEAD_LETTERS = Topic(
 )
 
 TOPICS: tuple[Topic, ...] = (
-    IMPRESSIONS,
-    CLICKS,
-    PURCHASES,
-    SIGNALS,
-    RETURNS,
-    CONVERSIONS,
-    CREDITS,
-    CATALOG_ITEMS,
-    CATALOG_EMBEDDINGS,
-    PAGE_RULES,
-    PAGE_RULES_HISTORY,
-    PAGE_DRAFTS,
-    POLICY_PARAMETERS,
-    LAYOUT_REQUESTS,
-    LAYOUTS,
-    LAYOUT_LIVES,
-    LAYOUTS_HISTORY,
-    SEGMENTS,
-    SEGMENTS_HISTORY,
+    *(IMPRESSIONS, CLICKS, PURCHASES, SIGNALS, RETURNS, CONVERSIONS, CREDITS),
+    *(CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, PAGE_RULES_HISTORY, PAGE_DRAFTS, POLICY_PARAMETERS),
+    *(LAYOUT_REQUESTS, LAYOUTS, LAYOUT_LIVES, LAYOUTS_HISTORY),
+    *(SEGMENTS, SEGMENTS_HISTORY, UNIT_SEGMENTS),
     DEAD_LETTERS,
 )
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -229,6 +229,13 @@ class SegmentSettings(Group):
         description="Categories of the catalog that segments are not made of, such as health: their items and those "
         "of categories below them lead to no segment.",
     )
+    publish_units: bool = Field(
+        False,
+        description="Whether the fitter publishes the segment of each visitor of its sample to the topic "
+        "unit-segments, and edges answer by it: for tiers that keep nothing of their visitors. It needs "
+        "segments.learned, and the fitter remembers visitors by their pseudonyms then, not by a hash. Set it for the "
+        "fitter and all edges.",
+    )
 
 
 class ExperimentSettings(Group):

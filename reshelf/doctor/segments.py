@@ -19,9 +19,10 @@ from schemas.errors import BadRecord
 from schemas.messages.events import Impression
 from schemas.messages.pages import PageRules
 from schemas.messages.segments import SegmentModel
-from schemas.topics import IMPRESSIONS, SEGMENTS
+from schemas.topics import IMPRESSIONS, SEGMENTS, UNIT_SEGMENTS
 from streams.catalog.segments.model_view import SegmentModelView
-from streams.kafka.reader import read_runs
+from streams.fitter.segments.published import unit_segments
+from streams.kafka.reader import partitions_if_any, read_runs, reader
 from streams.layouts.segments.serving import served_segments
 
 STALE_FITS = 24
@@ -34,13 +35,37 @@ _decode = decoder(Impression)
 
 
 def look_at_segments(settings: Settings) -> Iterator[Finding]:
-    """Of pages with learned segments: the model, and what the last page views say; nothing where there is no page."""
+    """Of pages with learned segments: the model, and what the last page views say; and of visitors' segments.
+
+    Nothing where there is no such page and no such visitor.
+    """
+    yield from unit_findings(settings, _units(settings))
     pages = {name: rules for name, rules in rules_topic.newest(settings.kafka).items() if rules.has_learned_segments}
     if not pages:
         return
     model = _model(settings)
     yield model_finding(settings, model, time.time_ns() // 1_000_000)
     yield from view_findings(pages, model, _views(settings, pages))
+
+
+def _units(settings: Settings) -> int:
+    """How many visitors have a segment in `unit-segments`, which may not be there yet."""
+    with reader(settings.kafka) as consumer:
+        places = partitions_if_any(consumer, settings.kafka.prefix + UNIT_SEGMENTS.name)
+    return len(unit_segments(settings.kafka)) if places else 0
+
+
+def unit_findings(settings: Settings, units: int) -> Iterator[Finding]:
+    """Whether segments of so many visitors are renewed; nothing where there are none and shall be none."""
+    about, said = "segments of visitors", f"{number(units)} visitors have one in {UNIT_SEGMENTS.name}"
+    if settings.segments.publish_units:
+        yield Finding(about, "ok", said)
+    elif units:
+        remedy = (
+            "Empty the topic: delete it, and make it again with `reshelf topics apply`; edges notice. Or set "
+            "segments.publish_units for the fitter again."
+        )
+        yield Finding(about, "note", f"{said}, and segments.publish_units is off: nobody renews them", remedy)
 
 
 def _model(settings: Settings) -> SegmentModel | None:

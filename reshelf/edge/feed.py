@@ -1,4 +1,4 @@
-"""A thread that keeps a shelf as the topics `layouts`, `layout-lives` and `segments` are."""
+"""A thread that keeps a shelf as the topics `layouts`, `layout-lives`, `segments` and `unit-segments` are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from reshelf.edge.layout_cache import LayoutCache
 from schemas.errors import Transient
-from schemas.topics import LAYOUT_LIVES, LAYOUTS, SEGMENTS
+from schemas.topics import LAYOUT_LIVES, LAYOUTS, SEGMENTS, UNIT_SEGMENTS
 from streams.kafka.clients import confluent_admin_config
 from streams.kafka.identity import GONE, Identity, identity_of
 from streams.kafka.reader import METADATA_S, partitions, partitions_if_any, reader
@@ -25,8 +25,6 @@ WAIT_S = 0.1
 LOOK_S = 5.0
 """How often it is made sure that the topic is still the same."""
 
-NOTHING = GONE, GONE, GONE
-"""What is known of the topics before they were looked at."""
 Place = tuple[str, int]
 """Topic and partition."""
 
@@ -39,21 +37,26 @@ class Feed:
     Where one was deleted and made again, or got further partitions, all are read from their beginning:
     the consumer would go on behind its end, or not at all, without an error.  Where there is no
     `layout-lives`, as before an upgrade, layouts are good until their own end; without `segments` there is no model.
+    `unit-segments` is read where `units` is set.
 
     Entering raises Transient where `layouts` cannot be reached.
     """
 
-    def __init__(self, kafka: KafkaSettings, cache: LayoutCache) -> None:
+    def __init__(self, kafka: KafkaSettings, cache: LayoutCache, *, units: bool = False) -> None:
         self._stop = Event()
         self._kafka = kafka
         self._consumer: Consumer | None = None
         self._reading = contextlib.ExitStack()
-        self._names = tuple(kafka.prefix + topic.name for topic in (LAYOUTS, LAYOUT_LIVES, SEGMENTS))
+        self._cache = cache
+        takes = {LAYOUTS: cache.take, LAYOUT_LIVES: cache.take_life, SEGMENTS: cache.take_segments}
+        takes |= {UNIT_SEGMENTS: cache.take_unit_segment} if units else {}
+        self._takes: dict[str | None, Callable[[Message], None]] = {
+            kafka.prefix + topic.name: take for topic, take in takes.items()
+        }
+        self._names = tuple(kafka.prefix + topic.name for topic in takes)
         self._name = self._names[0]
-        takes = cache.take, cache.take_life, cache.take_segments
-        self._takes: dict[str | None, Callable[[Message], None]] = dict(zip(self._names, takes, strict=True))
         self._admin = AdminClient(confluent_admin_config(kafka))
-        self._identities = NOTHING
+        self._identities = self._unseen
         self._unread: set[Place] = set()
         self._thread = Thread(target=self._run, name="layouts", daemon=True)
 
@@ -98,18 +101,23 @@ class Feed:
             name = next(name for name, *both in zip(self._names, before, now, strict=True) if both[0] != both[1])
             self._consumer, self._unread = None, {("", -1)}
             self._reading.close()
-            self._identities = NOTHING
+            self._identities = self._unseen
             if now[0] == GONE:
                 log.warning("Topic %s is gone: create it with `reshelf topics apply`.", self._name)
                 return
             log.warning("Topic %s was made again or has further partitions: it is read from its beginning.", name)
             self._begin()
 
-    def _identify(self) -> tuple[Identity, Identity, Identity]:
+    @property
+    def _unseen(self) -> tuple[Identity, ...]:
+        """What the topics are before they were looked at."""
+        return (GONE,) * len(self._names)
+
+    def _identify(self) -> tuple[Identity, ...]:
         """What the topics are; one that may not exist is not asked for by its name: that ends some clients."""
         there = self._admin.list_topics(timeout=METADATA_S).topics
         later = [identity_of(self._admin, name) if name in there else GONE for name in self._names[1:]]
-        return identity_of(self._admin, self._name), later[0], later[1]
+        return identity_of(self._admin, self._name), *later
 
     def _begin(self) -> None:
         """Read from the beginning, by a consumer of its own: that of the topic before knows its place there."""
@@ -120,6 +128,7 @@ class Feed:
             identities = self._identify()
             consumer.assign(places)
             self._reading = reading.pop_all()
+        self._cache.begin_unit_segments()
         self._consumer, self._identities = consumer, identities
         self._unread = {(place.topic, place.partition) for place in places}
 

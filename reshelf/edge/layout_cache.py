@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
+from sys import intern
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,15 +18,17 @@ from reshelf.edge.answers import JSON, RawHeaders
 from reshelf.edge.visitors import Visitor
 from reshelf.inspect.layout_store import LayoutStore, unpack
 from reshelf.inspect.layouts_topic import take, take_life
-from schemas.codec import encode
+from schemas.codec import decode_key, decoder, encode
 from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout
-from schemas.topics import SEGMENTS
+from schemas.messages.segments import UnitSegment
+from schemas.topics import SEGMENTS, UNIT_SEGMENTS
 from streams.catalog.segments.model_view import SegmentModelView
 from streams.metrics import REGISTRY
 
 WHOLE = "all"
 EVERYONE = "*"
+_decode_unit = decoder(UnitSegment)
 
 
 class Answer(NamedTuple):
@@ -50,6 +53,7 @@ class LayoutCache:
     def __init__(self, decoded: int) -> None:
         self._layouts = LayoutStore()
         self._model = SegmentModelView()
+        self._unit_segments: dict[str, str] = {}
         self._opened = lru_cache(decoded)(_opened)
 
     def __len__(self) -> int:
@@ -70,11 +74,28 @@ class LayoutCache:
         except BadRecord:
             REGISTRY.add("reshelf_skipped_records_total", SEGMENTS.name)
 
+    def begin_unit_segments(self) -> None:
+        """Forget the segments of visitors: the topic is read from its beginning."""
+        self._unit_segments = {}
+
+    def take_unit_segment(self, message: Message) -> None:
+        """Take over the segment of a visitor, a null value takes it back; what is none is counted."""
+        try:
+            (unit,) = decode_key(UNIT_SEGMENTS, message.key())
+            value = message.value()
+            if value is None:
+                self._unit_segments.pop(unit, None)
+            else:
+                self._unit_segments[unit] = intern(_decode_unit(value).segment)
+        except BadRecord:
+            REGISTRY.add("reshelf_skipped_records_total", UNIT_SEGMENTS.name)
+
     def answer_by_items(self, page: str, visitor: Visitor, now_ms: int) -> Answer | None:
         """The same as `answer` for the segment that a visitor is in, which the answer names.
 
-        On a page with learned segments that is chosen by what they looked at, and `t00` while there is no model; on
-        any other it is the one that the visitor is said to be in.
+        On a page with learned segments that is chosen by what they looked at, and `t00` while there is no model; where
+        neither items nor a segment are said it is the one that is published of them.  On any other page it is the one
+        that the visitor is said to be in.
         """
         segment = visitor.segment or EVERYONE
         if self._has_learned_segments(page):
@@ -85,6 +106,9 @@ class LayoutCache:
         if self._model.current is None:
             return UNASSIGNED
         model, points = self._model.current
+        if not visitor.items and not visitor.segment:
+            published = self._unit_segments.get(visitor.unit or "", UNASSIGNED)
+            return published if published in model.names else UNASSIGNED
         return choose_segment(model, points, visitor.items, visitor.segment, visitor.value)
 
     def _has_learned_segments(self, page: str) -> bool:

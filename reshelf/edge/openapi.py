@@ -114,6 +114,8 @@ _LAYOUT: Node = {
 }
 _LAYOUT_BY_ITEMS: Node = _LAYOUT | {
     "summary": "The slate for the segment that a visitor's last items say; without `unit` the whole layout.",
+    "description": "With neither items nor a segment, and `segments.publish_units` set, it is the segment that is "
+    "published of the unit; `t00` where none is.",
     "parameters": [
         _name("page", "path", "The page.", 64),
         _name("items", "query", "What the visitor looked at, the newest last, with commas between.", 8_256),

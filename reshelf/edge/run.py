@@ -21,8 +21,12 @@ CLOSE_S = 5
 
 
 @contextlib.contextmanager
-def edge(kafka: KafkaSettings, settings: EdgeSettings) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
+def edge(
+    kafka: KafkaSettings, settings: EdgeSettings, *, units: bool = False
+) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
     """A server and the socket it will listen at, with reader and producer running while the block does.
+
+    With `units` it knows the segments of visitors that are published.
 
     Raises BadSettings for an address that cannot be used, Transient where the topic cannot be reached.
     """
@@ -30,7 +34,7 @@ def edge(kafka: KafkaSettings, settings: EdgeSettings) -> Iterator[tuple[uvicorn
     with (
         _listen(settings) as listener,
         Sender(kafka) as sender,
-        Feed(kafka, cache := LayoutCache(settings.decoded_layouts)) as feed,
+        Feed(kafka, cache := LayoutCache(settings.decoded_layouts), units=units) as feed,
     ):
         app = application(Parts(settings, cache, feed, sender))
         yield server(app, settings.proxies), listener

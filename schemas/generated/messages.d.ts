@@ -1155,3 +1155,15 @@ export interface SegmentItems {
   part: number;
   items: Record<string, number[]>;
 }
+
+/**
+ * The learned segment that a unit of the sample came into, by the model of this version.
+ *
+ * A unit without a record is in `t00`.
+ */
+export interface UnitSegment {
+  /** The segment, as named by the web tier; '*' is the whole page. */
+  segment: string;
+  /** Grows with every publication. */
+  version: number;
+}

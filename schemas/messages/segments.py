@@ -69,6 +69,16 @@ class SegmentModel(Struct, frozen=True):
             raise ValueError(f"Expected points for each of the {len(self.names)} `names`, got {sorted(sizes)}")
 
 
+class UnitSegment(Struct, frozen=True):
+    """The learned segment that a unit of the sample came into, by the model of this version.
+
+    A unit without a record is in `t00`.
+    """
+
+    segment: Segment
+    version: Version
+
+
 class SegmentItems(Struct, frozen=True):
     """A part of the items of a model: what having looked at each of them adds to the sum of each segment."""
 

@@ -19,22 +19,15 @@ from schemas.errors import BadRecord, StateAttention
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements, Sponsored
-from schemas.topics import (
-    CATALOG_EMBEDDINGS,
-    CATALOG_ITEMS,
-    PAGE_RULES,
-    POLICY_PARAMETERS,
-    SEGMENTS,
-    SEGMENTS_HISTORY,
-)
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS, SEGMENTS
 from streams.catalog.follower import Follower
 from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.fitter.due import FitRule, basis_of
 from streams.fitter.page import PageState, fit, items_of, start_of, vectors_of
 from streams.fitter.purchases import PurchaseReader
-from streams.fitter.segments.fitter import SegmentFitter, TitledCatalog
-from streams.fitter.segments.reader import UnitReader
+from streams.fitter.segments.fitter import TitledCatalog
+from streams.fitter.segments.learning import outputs_of, segment_tasks
 from streams.fitter.view_reader import ViewReader
 from streams.fitter.visits import VisitFitter
 from streams.kafka.clients import partition_of
@@ -260,7 +253,7 @@ def fitter_app(
 
     async def make() -> faust.App:
         learned = segments if segments and segments.learned else None
-        outputs = (POLICY_PARAMETERS, SEGMENTS, SEGMENTS_HISTORY) if learned else (POLICY_PARAMETERS,)
+        outputs = (POLICY_PARAMETERS, *(outputs_of(learned) if learned else ()))
         async with open_worker(kafka, redis, fold, outputs) as worker:
             retry, catalog = Retry(), TitledCatalog() if learned else CatalogView()
             memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics, lambda: memory_of(catalog.items))
@@ -282,11 +275,8 @@ def fitter_app(
             fitter.partitions = follower.partitions[PAGE_RULES.name]
             tasks = [follower.follow, fitter.follow_purchases, fitter.follow_views, fitter.fit_pages]
             if learned and isinstance(catalog, TitledCatalog):
-                units = UnitReader(kafka, fold, learned)
-                worker.opened.push_async_callback(units.close)
-                tastes = SegmentFitter(kafka, learned, catalog, units, worker.log_producer, metrics)
-                tastes.owns = fitter.owns_segments
-                tasks += [tastes.follow, tastes.fit]
+                owns, opened, publishes = fitter.owns_segments, worker.opened, worker.log_producer
+                tasks += segment_tasks(kafka, fold, learned, catalog, publishes, opened, owns, metrics)
             return worker.build_app(
                 "fitter", fitter, (PAGE_RULES,), fitter.hear, lambda: [task() for task in tasks], "Fitting", on_error
             )

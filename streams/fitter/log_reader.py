@@ -31,13 +31,15 @@ _WAIT_S = 0.5
 class LogReader(ABC):
     """Reads topics as they come, from `read_back` records before their ends on; calls may raise `Transient`.
 
-    When it begins it reads one topic after the other up to where it ends then.  `counting` guards what is counted.
+    When it begins it reads one topic after the other up to where it ends then, and has `caught_up` once it did.
+    `counting` guards what is counted.
     """
 
     def __init__(
         self, name: str, kafka: KafkaSettings, fold: FoldSettings, topics: Sequence[Topic], read_back: int
     ) -> None:
         self.counting = threading.Lock()
+        self.caught_up = False
         self._name = name
         self._kafka = kafka
         self._fold = fold
@@ -89,7 +91,7 @@ class LogReader(ABC):
         config = confluent_consumer_config(self._kafka, f"{self._kafka.prefix}{self._name}")
         self._close()
         with self._reading, self.counting:
-            self._consumer = Consumer(dict(config) | {"enable.partition.eof": True})
+            self._consumer, self.caught_up = Consumer(dict(config) | {"enable.partition.eof": True}), False
             self._judges = {}
             self.begin()
         for name, topic in self._topics.items():
@@ -105,6 +107,7 @@ class LogReader(ABC):
                 self._consumer.incremental_assign(places)
             while self._unread:
                 self._read()
+        self.caught_up = True
 
     def _read(self) -> None:
         with self._reading:

@@ -35,6 +35,11 @@ class UnitShare:
     def __init__(self) -> None:
         self._below = 1 << 32
 
+    @property
+    def size(self) -> float:
+        """The share of all units that is in, above 0 and at most 1."""
+        return self._below / 2**32
+
     def has(self, unit: int) -> bool:
         """Whether a unit with this hash is in the sample."""
         return unit < self._below

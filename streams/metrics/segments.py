@@ -29,8 +29,27 @@ SEGMENTS = (
         "gauge",
         "fitter",
         ("kind",),
-        "Visitors of the sample: learned_from, refused as they did not agree, and robot as they look at too much.",
-        "Learned_from falls: views or clicks are missing from the log.",
+        "Visitors of the sample: learned_from, refused as they did not agree, and robot as they look at too much; and "
+        "beyond_limit, about so many more that came and are not in the sample, as it is full.",
+        "Learned_from falls: views or clicks are missing from the log. Beyond_limit above 0 with "
+        "segments.publish_units: those visitors have no record in unit-segments; raise segments.sample_units.",
+    ),
+    Metric(
+        "reshelf_unit_segments",
+        "gauge",
+        "fitter",
+        (),
+        "Visitors whose segment is in unit-segments, where segments.publish_units is set.",
+        "Far below the visitors that are learned_from: the others looked at nothing that leads to a segment.",
+    ),
+    Metric(
+        "reshelf_unit_segment_records_total",
+        "counter",
+        "fitter",
+        ("result",),
+        "Segments of visitors by what became of them: assigned, taken_back as the visitor is in t00 now or gone, or "
+        "failed as the broker refused them.",
+        "Failed: the fitter's log says why; they are tried again after a minute.",
     ),
     Metric(
         "reshelf_segments",

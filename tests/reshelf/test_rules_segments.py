@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from policy.segments.rule import UNASSIGNED
-from reshelf.doctor.segments import model_finding, view_findings
+from reshelf.doctor.segments import model_finding, unit_findings, view_findings
 from reshelf.doctor.variety import seen_categories, variety_findings
 from reshelf.rules.file import check, read, written
 from reshelf.rules.segments import SegmentCheck
@@ -77,6 +77,16 @@ def test_a_page_without_learned_segments_asks_for_no_setting() -> None:
 )
 def test_the_doctor_says_how_the_model_is(own: Settings, model: SegmentModel | None, now_ms: int, state: str) -> None:
     assert model_finding(own, model, now_ms).state == state
+
+
+@pytest.mark.parametrize(
+    ("publishes", "units", "states"), [(False, 0, []), (True, 0, ["ok"]), (True, 7, ["ok"]), (False, 7, ["note"])]
+)
+def test_the_doctor_says_whether_segments_of_visitors_are_renewed(
+    publishes: bool, units: int, states: list[str]
+) -> None:
+    own = Settings(segments=SegmentSettings(learned=True, publish_units=publishes))
+    assert [finding.state for finding in unit_findings(own, units)] == states
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,11 @@ def test_named_file_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_
         ("RESHELF_KAFKA__BOOTSTRP", "x", r"kafka\.bootstrp: no such setting; did you mean kafka\.bootstrap\? \(from"),
         ("RESHELF_KAFAK__BOOTSTRAP", "x", r"kafak\.bootstrap: no such setting; did you mean kafka\.bootstrap\?"),
         ("RESHELF_FOLD__CURRENCY", "euro", r"fold\.currency: expected .*pattern '\^\[A-Z\]\{3\}\$', got 'euro'"),
+        (
+            "RESHELF_SEGMENTS__PUBLISH_UNITS",
+            "true",
+            r"publish_units: expected false without segments\.learned, got true",
+        ),
         ("RESHELF_KAFKA", "3", r"kafka: expected a valid dictionary"),
         ("RESHELF_KAFKA", "{", r"environment: "),
         ("RESHELF_REDIS__URL", "http://me:secret@x", r"got 'http://x'"),

@@ -28,6 +28,7 @@ from schemas.topics import (
     SEGMENTS_HISTORY,
     SIGNALS,
     TOPICS,
+    UNIT_SEGMENTS,
     written_by,
 )
 from streams.catalog import follower
@@ -46,10 +47,14 @@ PACKAGES = {
 READ: dict[Role, tuple[Topic, ...]] = {
     Role.LEARNER: (*FOLDED_TOPICS, DEAD_LETTERS),
     Role.ATTRIBUTION: (*progress.READ, PAGE_RULES, *progress.WRITTEN, DEAD_LETTERS),
-    Role.FITTER: (*fitter.READ_TOPICS, IMPRESSIONS, CLICKS, PURCHASES, SIGNALS, SEGMENTS, SEGMENTS_HISTORY),
+    Role.FITTER: (
+        *fitter.READ_TOPICS,
+        *(IMPRESSIONS, CLICKS, PURCHASES, SIGNALS),
+        *(SEGMENTS, SEGMENTS_HISTORY, UNIT_SEGMENTS),
+    ),
     Role.LAYOUTS: (*follower.FOLLOWED, LAYOUT_REQUESTS),
     Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),
-    Role.EDGE: (LAYOUTS, LAYOUT_LIVES, SEGMENTS),
+    Role.EDGE: (LAYOUTS, LAYOUT_LIVES, SEGMENTS, UNIT_SEGMENTS),
 }
 """What each part subscribes to or follows."""
 

@@ -26,7 +26,7 @@ def edge(front: Front, port: int | None) -> None:
 
     settings = front.settings.edge
     chosen = settings if port is None else settings.changed(port=port)
-    with opened(front.settings.kafka, chosen) as (server, listener):
+    with opened(front.settings.kafka, chosen, units=front.settings.segments.publish_units) as (server, listener):
         address = f"http://{chosen.host}:{listener.getsockname()[1]}/"
         front.answer({"address": address}, f"Serving at {address}")
         server.run(sockets=[listener])

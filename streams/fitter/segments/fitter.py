@@ -148,6 +148,7 @@ class SegmentFitter:
         self._metrics.set("reshelf_segment_sample_units", "learned_from", value=units)
         self._metrics.set("reshelf_segment_sample_units", "refused", value=left_out.refused)
         self._metrics.set("reshelf_segment_sample_units", "robot", value=left_out.robots)
+        self._metrics.set("reshelf_segment_sample_units", "beyond_limit", value=left_out.beyond_limit)
 
 
 def is_barred(category: str, barred: Sequence[str]) -> bool:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from sys import intern
 
 from policy.segments.fitting import Published
 from policy.segments.rule import items_of
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages.segments import ITEMS_KEY, MODEL_KEY, SegmentItems, SegmentModel
+from schemas.messages.segments import ITEMS_KEY, MODEL_KEY, SegmentItems, SegmentModel, UnitSegment
 from schemas.topic import Topic
-from schemas.topics import SEGMENTS, SEGMENTS_HISTORY
+from schemas.topics import SEGMENTS, SEGMENTS_HISTORY, UNIT_SEGMENTS
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 
 log = logging.getLogger("reshelf")
 _decode_model = decoder(SegmentModel)
 _decode_items = decoder(SegmentItems)
+_decode_unit = decoder(UnitSegment)
 
 
 def newest(kafka: KafkaSettings) -> Published | None:
@@ -60,6 +62,21 @@ def last_names(kafka: KafkaSettings) -> Published | None:
     generation = max(model.generation for model in models)
     last = SegmentModel(models[-1].version, generation, models[-1].published_at, [], [], 0, names_given=given)
     return Published(last, {})
+
+
+def unit_segments(kafka: KafkaSettings) -> dict[str, str]:
+    """The published segment of each visitor who has one, "" where the record is invalid; errors as `newest`."""
+    segments: dict[str, str] = {}
+    for unit, value in _records(kafka, UNIT_SEGMENTS):
+        if value is None:
+            segments.pop(unit, None)
+            continue
+        try:
+            segments[unit] = intern(_decode_unit(value).segment)
+        except BadRecord as error:
+            log.warning("A visitor's segment in %s is invalid and is published anew: %s", UNIT_SEGMENTS.name, error)
+            segments[unit] = ""
+    return segments
 
 
 def _records(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[str, bytes | None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from sys import intern
 from typing import Any
 
@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from schemas.messages.events import Click, Purchase, Signal
 from schemas.topics import CLICKS, PURCHASES, SIGNALS
 from streams.fitter.log_reader import LogReader
-from streams.fitter.segments.sample import LeftOut, Seen, UnitSample
+from streams.fitter.segments.sample import Evidence, LeftOut, Seen, UnitKey, UnitSample
 from streams.fitter.view_sample import unit_hash
 from streams.page_settings import SegmentSettings
 from streams.settings import FoldSettings, KafkaSettings
@@ -21,15 +21,19 @@ READ_BACK = 200_000
 
 
 class UnitReader(LogReader):
-    """Samples visitors as their events come."""
+    """Samples visitors as their events come; under their names alone where segments of visitors are published."""
 
     def __init__(self, kafka: KafkaSettings, fold: FoldSettings, settings: SegmentSettings) -> None:
         super().__init__("fitter-segments", kafka, fold, [SIGNALS, PURCHASES, CLICKS], READ_BACK)
         self._settings = settings
+        self._touched: set[UnitKey] = set()
         self._sample = self._new_sample()
 
     def _new_sample(self) -> UnitSample:
-        return UnitSample(self._settings.sample_units, self._settings.attributes)
+        settings = self._settings
+        if not settings.publish_units:
+            return UnitSample(settings.sample_units, settings.attributes)
+        return UnitSample(settings.sample_units, settings.attributes, self._touched.add)
 
     def looked_at(self, since_ms: int = 0) -> tuple[list[list[str]], dict[str, list[str]], LeftOut]:
         """What the visitors of the sample looked at who came since then, their attributes, and who is left out."""
@@ -37,8 +41,27 @@ class UnitReader(LogReader):
             self._sample.expire()
             return *self._sample.looked_at(since_ms), self._sample.left_out()
 
+    def touched(self) -> set[str]:
+        """Visitors of whom more is known since the last call, and those who went since then."""
+        with self.counting:
+            touched = _names(self._touched)
+            self._touched.clear()
+            return touched
+
+    def units(self) -> set[str]:
+        """Whoever is in the sample; nobody where segments of visitors are not published."""
+        with self.counting:
+            return _names(self._sample.units())
+
+    def evidence(self, units: Iterable[str]) -> dict[str, Evidence | None] | None:
+        """What segments of visitors are chosen by, see `UnitSample`; None while the sample is being read back."""
+        with self.counting:
+            return {unit: self._sample.evidence(unit) for unit in units} if self.caught_up else None
+
     def begin(self) -> None:
         """See `LogReader`."""
+        if self._settings.publish_units:
+            self._touched.update(self._sample.units())
         self._sample = self._new_sample()
 
     def count(self, messages: Sequence[Message]) -> None:
@@ -49,17 +72,24 @@ class UnitReader(LogReader):
                 self._sample.see(seen)
         for message in sampled:
             if message.value() is None:
-                self._sample.forget(unit_hash(message.key() or b""))
+                self._sample.forget(self._key(message.key() or b""))
 
     def _seen(self, event: Any) -> Iterator[Seen]:
         """The items that an event says somebody looked at."""
-        unit, at = unit_hash(event.unit.encode()), event.occurred_at
+        unit, at = self._key(event.unit.encode()), event.occurred_at
         if isinstance(event, Purchase):
             for line in event.lines:
                 yield Seen(unit, intern(line.item), at, {})
         elif isinstance(event, Click) or (isinstance(event, Signal) and event.kind in self._settings.views):
             yield Seen(unit, intern(event.item), at, event.context)
 
+    def _key(self, unit: bytes) -> UnitKey:
+        return unit.decode(errors="replace") if self._settings.publish_units else unit_hash(unit)
+
     def _is_sampled(self, message: Message) -> bool:
         key = message.key()
         return key is not None and self._sample.share.has(unit_hash(key))
+
+
+def _names(units: Iterable[UnitKey]) -> set[str]:
+    return {unit for unit in units if isinstance(unit, str)}

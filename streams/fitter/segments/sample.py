@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
 from policy.segments.votes import Votes, votes_of
-from streams.fitter.view_sample import UnitShare
+from streams.fitter.view_sample import UnitShare, unit_hash
+
+UnitKey = int | str
+"""What a visitor is known by: a hash of the unit, or the unit itself where the segments of visitors are published."""
 
 SPAN_MS = 30 * 86_400_000
 """What was looked at longer ago does not count, and visitors who did not come for as long are let go."""
@@ -62,27 +65,46 @@ class _Unit:
 class Seen(NamedTuple):
     """What a visitor did: an item that they looked at, when, and what their visit is known by."""
 
-    unit: int
+    unit: UnitKey
     item: str
     at: int
     context: Mapping[str, str]
 
 
+class Evidence(NamedTuple):
+    """What a segment is chosen by: the items that a visitor looked at, the newest last, and values of attributes."""
+
+    items: Sequence[str]
+    values: Mapping[str, str]
+
+
 class LeftOut(NamedTuple):
-    """Visitors of the sample that are not learned from: those who did not agree, and those who look at too much."""
+    """Visitors that are not learned from: who did not agree, who look at too much, and those beyond the limit.
+
+    The last are about as many as the hash leaves out, by how many it leaves in.
+    """
 
     refused: int
     robots: int
+    beyond_limit: int = 0
+
+
+def _ignore(_: UnitKey) -> None:
+    pass
 
 
 class UnitSample:
-    """At most `limit` visitors, chosen by the hashes of their units."""
+    """At most `limit` visitors, chosen by the hashes of their units; `touch` is called for each of whom more is known.
 
-    def __init__(self, limit: int, attributes: Sequence[str] = ()) -> None:
+    It is called for those who go, too.
+    """
+
+    def __init__(self, limit: int, attributes: Sequence[str] = (), touch: Callable[[UnitKey], None] = _ignore) -> None:
         self.share = UnitShare()
+        self._touch = touch
         self._limit = limit
         self._attributes = tuple(attributes)
-        self._units: dict[int, _Unit] = {}
+        self._units: dict[UnitKey, _Unit] = {}
         self._newest = 0
 
     def __len__(self) -> int:
@@ -90,8 +112,9 @@ class UnitSample:
 
     def see(self, seen: Seen) -> None:
         """Take in what a visitor looked at."""
-        if seen.at < self._newest - SPAN_MS or not self.share.has(seen.unit):
+        if seen.at < self._newest - SPAN_MS or not self._is_chosen(seen.unit):
             return
+        self._touch(seen.unit)
         self._newest = max(self._newest, seen.at)
         unit = self._units.get(seen.unit)
         if unit is None:
@@ -102,7 +125,15 @@ class UnitSample:
             unit.see(seen.item, seen.at)
         while len(self._units) > self._limit:
             self.share.halve()
-            self._units = {name: unit for name, unit in self._units.items() if self.share.has(name)}
+            for name in [name for name in self._units if not self._is_chosen(name)]:
+                self._let_go(name)
+
+    def _is_chosen(self, unit: UnitKey) -> bool:
+        return self.share.has(unit if isinstance(unit, int) else unit_hash(unit.encode()))
+
+    def _let_go(self, unit: UnitKey) -> None:
+        if self._units.pop(unit, None) is not None:
+            self._touch(unit)
 
     def _know(self, unit: _Unit, context: Mapping[str, str]) -> None:
         if CONSENT in context:
@@ -114,23 +145,38 @@ class UnitSample:
         values = (context.get(name) or before for name, before in zip(self._attributes, unit.values, strict=True))
         unit.values = tuple(values)
 
-    def forget(self, unit: int) -> None:
-        """Let go of a visitor whose unit has this hash."""
-        self._units.pop(unit, None)
+    def forget(self, unit: UnitKey) -> None:
+        """Let go of a visitor."""
+        self._let_go(unit)
 
     def expire(self) -> None:
         """Let go of visitors who were not there for SPAN_MS; who refused is kept until then, too."""
         first = self._newest - SPAN_MS
         for name, unit in list(self._units.items()):
+            if unit.times and unit.times[0] < first:
+                self._touch(name)
             while unit.times and unit.times[0] < first:
                 del unit.items[0], unit.times[0]
             if not unit.times and not unit.refused:
-                del self._units[name]
+                self._let_go(name)
 
     def left_out(self) -> LeftOut:
-        """How many visitors are in the sample and not learned from."""
+        """How many visitors are not learned from."""
         refused = sum(unit.refused for unit in self._units.values())
-        return LeftOut(refused, sum(unit.robot for unit in self._units.values()))
+        robots = sum(unit.robot for unit in self._units.values())
+        size = len(self._units)
+        return LeftOut(refused, robots, round(size / self.share.size) - size if size else 0)
+
+    def units(self) -> list[UnitKey]:
+        """Whoever is in the sample, those that are not learned from among them."""
+        return list(self._units)
+
+    def evidence(self, unit: UnitKey) -> Evidence | None:
+        """A copy of what a visitor's segment is chosen by; None for one that is not learned from."""
+        own = self._units.get(unit)
+        if own is None or own.robot or not own.items:
+            return None
+        return Evidence(own.items.copy(), dict(zip(self._attributes, own.values, strict=True)))
 
     def looked_at(self, since_ms: int = 0) -> tuple[list[list[str]], dict[str, list[str]]]:
         """Copies of what the others looked at who came since then, the newest last, and their attributes' values."""
