@@ -79,6 +79,9 @@ def test_who_refuses_and_robots_are_not_learned_from() -> None:
     assert taken.left_out() == LeftOut(1, 1)
     taken.see(Seen(1, "d", NOW + 2, {"consent": "yes"}))
     assert ["d"] in taken.looked_at()[0]
+    taken.see(Seen(1, "", NOW + 3, {"consent": "no"}))
+    taken.see(Seen(5, "", NOW + 3, {"consent": "yes"}))
+    assert ["d"] not in (units := taken.looked_at()[0]) and [] not in units, "an answer is no item"
 
 
 def test_what_was_long_ago_goes() -> None:
@@ -122,6 +125,8 @@ def events() -> Iterator[tuple[str, Signal | Click | Purchase]]:
             yield SIGNALS.name, Signal(f"s{number}-{at}", now, unit, "view", f"i{item}", context={"device": "phone"})
         yield SIGNALS.name, Signal(f"b{number}", now, unit, "view", "pill")
         yield SIGNALS.name, Signal(f"w{number}", now, unit, "wish", f"i{1 - taste}")
+        yield SIGNALS.name, Signal(f"n{number}", now, f"n{number % 9}", "view", "i0")
+        yield SIGNALS.name, Signal(f"q{number}", now, f"n{number % 9}", "wish", "i0", context={"consent": "no"})
         yield CLICKS.name, Click(f"c{number}", now, unit, *place, f"i{looked[2]}", f"v{number}", 1, 0)
         lines = [PurchaseLine(f"i{looked[3]}", 1, 100)]
         yield PURCHASES.name, Purchase(f"p{number}", now, unit, f"o{number}", "EUR", lines)

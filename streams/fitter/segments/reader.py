@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from schemas.messages.events import Click, Purchase, Signal
 from schemas.topics import CLICKS, PURCHASES, SIGNALS
 from streams.fitter.log_reader import LogReader
-from streams.fitter.segments.sample import Evidence, LeftOut, Seen, UnitKey, UnitSample
+from streams.fitter.segments.sample import CONSENT, Evidence, LeftOut, Seen, UnitKey, UnitSample
 from streams.fitter.view_sample import unit_hash
 from streams.page_settings import SegmentSettings
 from streams.settings import FoldSettings, KafkaSettings
@@ -75,13 +75,15 @@ class UnitReader(LogReader):
                 self._sample.forget(self._key(message.key() or b""))
 
     def _seen(self, event: Any) -> Iterator[Seen]:
-        """The items that an event says somebody looked at."""
+        """The items that an event says somebody looked at; none with a signal of another kind that tells of consent."""
         unit, at = self._key(event.unit.encode()), event.occurred_at
         if isinstance(event, Purchase):
             for line in event.lines:
                 yield Seen(unit, intern(line.item), at, {})
         elif isinstance(event, Click) or (isinstance(event, Signal) and event.kind in self._settings.views):
             yield Seen(unit, intern(event.item), at, event.context)
+        elif isinstance(event, Signal) and CONSENT in event.context:
+            yield Seen(unit, "", at, event.context)
 
     def _key(self, unit: bytes) -> UnitKey:
         return unit.decode(errors="replace") if self._settings.publish_units else unit_hash(unit)

@@ -63,7 +63,7 @@ class _Unit:
 
 
 class Seen(NamedTuple):
-    """What a visitor did: an item that they looked at, when, and what their visit is known by."""
+    """What a visitor did: an item that they looked at or "", when, and what their visit is known by."""
 
     unit: UnitKey
     item: str
@@ -121,7 +121,7 @@ class UnitSample:
             unit = self._units[seen.unit] = _Unit(len(self._attributes))
         if seen.context:
             self._know(unit, seen.context)
-        if not unit.refused:
+        if seen.item and not unit.refused:
             unit.see(seen.item, seen.at)
         while len(self._units) > self._limit:
             self.share.halve()
