@@ -35,16 +35,21 @@ from streams.state.alias import namespace_of
 from streams.state.keys import GroupKeys
 from streams.state.manifest import Manifest, check_same, manifest_of
 from streams.worker import open_worker
+from tests.deadline import Deadline
 from tests.delivery import flush
 from tests.streams.logs import example_log
 from tests.streams.test_learner import publish
 
 
 def add_partitions(settings: Settings, names: Sequence[str]) -> None:
+    """A second one to each topic, which whoever asks the broker is told of."""
     admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap})
     added = admin.create_partitions([NewPartitions(settings.kafka.prefix + name, 2) for name in names])
-    for done in added.values():
+    until = Deadline(30)
+    for topic, done in added.items():
         done.result(20)
+        while len(admin.list_topics(topic, timeout=10).topics[topic].partitions) < 2 and until.ahead:
+            time.sleep(0.05)
 
 
 def start(settings: Settings) -> Manifest:
