@@ -19,10 +19,10 @@ from policy.arrays import Floats, Indices
 from policy.model.directions import directions_of
 from policy.model.examination import VisibleTimes, examination, fit_examination
 from policy.model.features import Features, Scales
-from policy.model.interest import damping, fit_interest
+from policy.model.interest import NO_WEIGHT, damping, fit_affinity, fit_interest
 from policy.model.priors import factor_of, factor_weight, packed, strength_of
 from policy.model.strength import DEFAULT, fit_strength
-from policy.segments.affinity import NO_WEIGHT, affinities, fit_weight
+from policy.segments.affinity import affinities
 from schemas.messages.parameters import AffinityFit, PolicyParameters, Sales, SegmentFit
 
 QUANTITY, LABEL, TEXT, PICTURE, BASE = range(5)
@@ -185,25 +185,25 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table, affi
     groups = np.append(table.groups, BASE)
     shared = _Shared(np.zeros(values.shape[1]), 0.0, DEFAULT, DEFAULT, np.ones(len(values)))
     own, variances, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), DEFAULT
-    expected, liked = trials * expit(rate), NO_WEIGHT
+    apart, expected, liked = np.zeros_like(clicks), trials * expit(rate), NO_WEIGHT
     for _ in range(ROUNDS):
         damped = damping(expected * shared.factor, segment)
         damped_clicks = clicks * damped
         # What segments differ by is an offset of the page's fit, and the other way about.
-        apart = own @ values.T + liked.weight * affinity
-        shared = _fit_shared(values, groups, damped_clicks, trials * damped, rate, apart, shared.strength)
+        liking = liked.weight * affinity
+        shared = _fit_shared(values, groups, damped_clicks, trials * damped, rate, apart + liking, shared.strength)
         of_page = rate + values @ shared.weights
-        score = of_page + liked.weight * affinity
-        others, expected = _others(damped_clicks), trials * expit(score + own @ values.T)
+        score = of_page + liking
+        others, expected = _others(damped_clicks), trials * expit(score + apart)
         # What a segment differs by is seen around what the others say of an arm, which is doubtful.
         factors, variance = factor_of(shared.weight, others, _others(expected * damped)), 1.0 / (shared.weight + others)
         spread = 1.0 / segment + variance
         own, _, variances = fit_interest(values, groups, clicks, trials, score + np.log(factors), 1.0 / spread)
+        apart = own @ values.T
         if affinity.any():
-            besides = of_page + own @ values.T + np.log(factors)
-            liked = fit_weight(affinity, clicks, trials, besides, 1.0 / spread, liked)
+            liked = fit_affinity(affinity, clicks, trials, of_page + apart + np.log(factors), 1.0 / spread, liked)
             variances = variances + liked.variance * np.square(affinity).mean(axis=1)
-        expected = trials * expit(of_page + liked.weight * affinity + own @ values.T)
+        expected = trials * expit(of_page + liked.weight * affinity + apart)
         segment = fit_strength(clicks, expected * factors, variance - variances[:, None])
     damped = damping(expected * shared.factor, segment)
     damped_clicks, expected = clicks * damped, expected * damped

@@ -26,6 +26,10 @@ PRIOR_SQUARE = 0.025
 """The ridge starts as if there had been this many weights, whose squares add up to this sum."""
 STEEPEST = 50.0
 CLOSE = 1e-2
+AFFINITY_DEVIATION = 0.5
+"""The weight of affinities is about 0, give or take this, before any clicks."""
+AFFINITY_STEP = 0.5
+AFFINITY_ROUNDS = 4
 TOGETHER = 32
 """Rows that are fitted at once: as many as keep their arrays small."""
 
@@ -39,6 +43,16 @@ class Interest(NamedTuple):
     weights: Floats
     ridge: Floats
     variance: Floats
+
+
+class AffinityWeight(NamedTuple):
+    """By how much the score of an item is more for each unit of its affinity, and the variance of that."""
+
+    weight: float
+    variance: float
+
+
+NO_WEIGHT = AffinityWeight(0.0, AFFINITY_DEVIATION**2)
 
 
 def fit_interest(
@@ -69,6 +83,25 @@ def fit_interest(
             information, square = certain[:, those].sum(), np.square(weights[:, those]).sum()
             ridge[group] = (max(information, 0.0) + PRIOR_FEATURES) / (square + PRIOR_SQUARE)
     return Interest(weights, ridge, variance)
+
+
+def fit_affinity(
+    affinity: Floats, clicks: Floats, trials: Floats, score: Floats, strength: Floats, start: AffinityWeight
+) -> AffinityWeight:
+    """The weight under which clicks [G, A] of examined impressions [G, A] are the likeliest, from near `start`.
+
+    `score` is what else is known of each pair, on the logit scale, and `strength` the shape of its own factor, in
+    expected clicks, both [G, A].
+    """
+    weight, curvature = start.weight, 0.0
+    for _ in range(AFFINITY_ROUNDS):
+        rate = expit(score + weight * affinity)
+        expected = trials * rate
+        damped = damping(expected, strength)
+        slope = float((damped * (clicks - expected) * affinity).sum()) - weight / NO_WEIGHT.variance
+        curvature = float((damped * expected * (1.0 - rate) * affinity**2).sum()) + 1.0 / NO_WEIGHT.variance
+        weight += min(AFFINITY_STEP, max(-AFFINITY_STEP, slope / curvature))
+    return AffinityWeight(weight, 1.0 / curvature)
 
 
 def damping(expected: Floats, strength: Floats | float) -> Floats:
