@@ -17,7 +17,7 @@ from policy.model.chain.value import ReturnStage, SignalStage, chain_value
 from policy.model.posteriors import Beta, interval
 from policy.model.reward import Sold, click_value, delay_curve, fit_sales
 from policy.simulation.funnel import Funnel, FunnelCounts, count_funnel
-from reshelf.processes.parallel import mapped
+from reshelf.processes.parallel import counted, mapped
 
 FUNNELS = {
     "complete": Funnel(),
@@ -71,12 +71,7 @@ def compare(
 ) -> dict[str, Any]:
     """Ratios of errors, medians over this number of pages of each kind; the answer has plain values alone."""
     tasks = [(name, seed) for name in FUNNELS for seed in range(pages)]
-    done: list[None] = []
-
-    def tell() -> None:
-        done.append(None)
-        say("pages", len(done), len(tasks))
-
+    tell = counted(say, "pages", len(tasks))
     results = mapped(_run, tasks, processes, tell)
     by_kind = {
         name: summary([result for (kind, _), result in zip(tasks, results, strict=True) if kind == name])

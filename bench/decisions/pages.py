@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from bench.decisions.page_timing import compose_ms
+from bench.decisions.tables import reach_of
 from policy.simulation.means import mean_of, ratio_of
 from policy.simulation.pages.learners import FixedOrder, Joint, PageLearner, RowWise
 from policy.simulation.pages.race import PageCourse, opened, race
 from policy.simulation.pages.world import PAGES, PageWorld
-from reshelf.processes.parallel import mapped
+from reshelf.processes.parallel import counted, mapped
 
 LEARNERS: Mapping[str, Callable[[PageWorld], PageLearner]] = {
     "reshelf": Joint,
@@ -42,12 +43,7 @@ def compare(
     """
     learners = (*LEARNERS, *peers)
     tasks = [(name, learner, seed, tuple(views)) for name in names for seed in range(seeds) for learner in learners]
-    done: list[None] = []
-
-    def tell() -> None:
-        done.append(None)
-        say("pages", len(done), len(tasks))
-
+    tell = counted(say, "pages", len(tasks))
     courses = dict(zip(tasks, mapped(_run, tasks, processes, tell), strict=True))
     pages = {name: figures({learner: _seeds(courses, name, learner) for learner in learners}, views) for name in names}
     page = {**pages[names[0]], **compose_ms(), "pages": pages}
@@ -99,10 +95,10 @@ def text_of(content: Table) -> str:
             fixed, row_wise = page["ratio_to_fixed_order"][views], page["ratio_to_row_wise"][views]
             means = [regret[learner]["mean"] for learner in (OURS, FIXED, row_wise["peer"])]
             shares = " ".join(f"{mean:>6.1%}" for mean in means)
-            lines.append(f"{name:<14}{int(views):>10,}  {shares}  {_reach(fixed):<24}{_reach(row_wise)}")
+            lines.append(f"{name:<14}{int(views):>10,}  {shares}  {reach_of(fixed):<24}{reach_of(row_wise)}")
             if VOWPAL in regret:
                 of_vowpal = f"Vowpal Wabbit lost {regret[VOWPAL]['mean']:.1%}, ratio to it"
-                lines.append(f"{'':<26}{of_vowpal} {_reach(page['ratio_to_vowpal'][views])}")
+                lines.append(f"{'':<26}{of_vowpal} {reach_of(page['ratio_to_vowpal'][views])}")
         moved = page["rows_moved"][OURS]["mean"]
         lines.append(f"{name:<14}rows with another shelf after a refresh, at the end: {moved:.1%}")
     whole, items = (content["shops"]["page"][name] for name in ("compose_ms", "items_ms"))
@@ -110,7 +106,3 @@ def text_of(content: Table) -> str:
     lines.append(f"lost: expected clicks, as a share of those of the best pages; means of {content['seeds']} pages")
     lines.append("by row: Thompson sampling on click rates of shelves in rows, by segment or not, whichever lost less")
     return "\n".join(lines)
-
-
-def _reach(ratio: Table) -> str:
-    return f"{ratio['mean']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"

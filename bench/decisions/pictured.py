@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.decisions.tables import reach_of
 from bench.encoding.drawing import HUES, PATTERNS, SHAPES, Look, picture
 from policy.arrays import Floats, Indices
 from policy.model.directions import directions_of
@@ -23,7 +24,7 @@ from policy.simulation.learned import Learned, Setup
 from policy.simulation.means import ratio_of_sums
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape, Shop
-from reshelf.processes.parallel import mapped
+from reshelf.processes.parallel import counted, mapped
 
 SHAPE = Shape(segments=4, items=100, views_per_day=6_000, new=0.2, text_share=0.8)
 """Small, with many new items, so that few shops say much: as where texts are measured (docs/concepts/decisions.md)."""
@@ -93,12 +94,7 @@ def compare(
     tasks: list[Task] = [
         (world, seed, learner) for world in WORLDS for seed in range(seeds) for learner in (*KNOWN, *BOUNDS)
     ]
-    done: list[None] = []
-
-    def tell() -> None:
-        done.append(None)
-        say("shops of pictures", len(done), len(tasks))
-
+    tell = counted(say, "shops of pictures", len(tasks))
     run = partial(lost_in_first_days, pool=drawn(), views=views, setup=setup)
     results = dict(zip(tasks, mapped(run, tasks, processes, tell), strict=True))
     content: dict[str, Any] = {"seeds": seeds, "page_views": list(views)}
@@ -161,4 +157,4 @@ def _spelt(name: str) -> str:
 def _in_words(ratio: dict[str, float] | None) -> str:
     if ratio is None:
         return "nothing lost"
-    return f"{ratio['mean']:.2f}" + (f" ({ratio['low']:.2f} to {ratio['high']:.2f})" if "low" in ratio else "")
+    return reach_of(ratio) if "low" in ratio else f"{ratio['mean']:.2f}"

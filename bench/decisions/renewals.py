@@ -15,7 +15,7 @@ from policy.simulation.learned import Learned, Setup
 from policy.simulation.means import mean_of, ratio_of
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Feedback, Offer, Shape
-from reshelf.processes.parallel import mapped
+from reshelf.processes.parallel import counted, mapped
 
 STEP = 50
 """Page views between two looks at which segments are due."""
@@ -79,12 +79,7 @@ def compare(
     `regret_more` are the clicks that are lost beyond those of the row that has the other setting and this one at 0.
     """
     tasks = [(renewal, seed) for seed in range(seeds) for renewal in RENEWALS]
-    done: list[None] = []
-
-    def tell() -> None:
-        done.append(None)
-        say("renewals", len(done), len(tasks))
-
+    tell = counted(say, "renewals", len(tasks))
     outcomes = mapped(partial(_run, shape=shape, setup=setup, views=views), tasks, processes, tell)
     by_renewal = {
         renewal: [o for (r, _), o in zip(tasks, outcomes, strict=True) if r == renewal] for renewal in RENEWALS

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.decisions.contest import DEFAULTS, Entry, Run, best_settings, peers, runs
 from bench.decisions.figures import Field, Figures
 from policy.simulation.learned import Setup
+from reshelf.processes.parallel import counted
 
 TUNING_SEEDS = 1_000
 """Seeds of tuning begin here: no shop is both tuned on and raced in."""
@@ -75,9 +74,6 @@ class Contest:
         total = len(reach) * len(seeds)
         for far in sorted(set(reach.values()), reverse=True):
             tasks = [(entry, seed) for entry, length in reach.items() if length == far for seed in seeds]
-            tell = partial(self._tell, what, itertools.count(len(results) + 1), total)
+            tell = counted(self.say, what, total, len(results))
             results |= runs(tasks, self.checkpoints[:far], self.processes, tell, self.limit_s, self.folder)
         return results
-
-    def _tell(self, what: str, done: Iterator[int], total: int) -> None:
-        self.say(what, next(done), total)

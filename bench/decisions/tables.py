@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.decisions.contest import OURS
@@ -42,15 +42,16 @@ def _row(name: str, key: str, views: str, shop: Table) -> str:
     rows, ratio = shop["regret"][key][views], shop["ratio_to_best_peer"][key].get(views)
     ends = [rows[learner]["per_view_at_end"]["mean"] for learner in (OURS, *([ratio["peer"]] if ratio else []))]
     ours, peer = (*(f"{1_000 * end:.2f}" for end in ends), "-")[:2]
-    best = f"{_reach(ratio)} {ratio['peer']}" if ratio else "-"
-    informed, covered = _reach(shop["ratio_to_informed"][key].get(views)), shop["coverage"][key][views]["mean"]
+    best = f"{reach_of(ratio)} {ratio['peer']}" if ratio else "-"
+    informed, covered = reach_of(shop["ratio_to_informed"][key].get(views)), shop["coverage"][key][views]["mean"]
     return (
         f"{name:<11}{KEYS[key]:<6}{int(views):>10,}{rows[OURS]['mean']:>12,.0f}  {best:<50}"
         f"{informed:<23}{covered:>8.1%}{ours:>12}{peer:>10}"
     )
 
 
-def _reach(mean: Table | None) -> str:
+def reach_of(mean: Mapping[str, Any] | None) -> str:
+    """A mean with its interval; a dash where there is none."""
     return f"{mean['mean']:.2f} ({mean['low']:.2f} to {mean['high']:.2f})" if mean else "-"
 
 
@@ -88,4 +89,4 @@ def _of_texts(shop: Table) -> Iterator[str]:
         ("first_day_regret_ratio_since", "since the number before, items in their first day lose"),
     ):
         for views, ratio in shop[name].items():
-            yield f"until {int(views):,} page views {what} {_reach(ratio)} times as much with embeddings as without"
+            yield f"until {int(views):,} page views {what} {reach_of(ratio)} times as much with embeddings as without"

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from bench.decisions.races import finished
+from bench.decisions.tables import reach_of
 from policy.simulation.learned import Setup
 from policy.simulation.means import mean_of, ratio_of
 from policy.simulation.tastes import WORLDS, Tastes, open_tastes, race_tastes
-from reshelf.processes.parallel import mapped
+from reshelf.processes.parallel import counted, mapped
 from schemas.messages.pages import PolicyChoice
 
 LEARNED, INFORMED = "learned", "informed"
@@ -55,12 +56,7 @@ def compare(
         for name, amount in learners.items()
         if name != INFORMED or _can_be_told(WORLDS[world])
     ]
-    done: list[None] = []
-
-    def tell() -> None:
-        done.append(None)
-        say("tastes", len(done), len(tasks))
-
+    tell = counted(say, "tastes", len(tasks))
     results = dict(zip(tasks, mapped(finished(_run, folder, list[float]), tasks, processes, tell), strict=True))
     by_world = {
         world: figures(
@@ -104,17 +100,13 @@ def figures(lost: Mapping[str, Sequence[Sequence[float]]], views: Sequence[int])
     return {"ratio_to_one_segment": ratios, "informed_to_one_segment": bounds, "regret": regret}
 
 
-def _reach(ratio: Mapping[str, Any]) -> str:
-    return f"{ratio['mean']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
-
-
 def text_of(content: Table) -> str:
     """The answer as a table."""
     lines = [f"{'world':<16}{'page views':>10}  clicks lost, to one segment for all"]
     for world, figures_of in content["shops"]["tastes"]["worlds"].items():
         for views, ratio in figures_of["ratio_to_one_segment"].items():
             bound = figures_of["informed_to_one_segment"].get(views)
-            beside = f"; told the tastes {_reach(bound)}" if bound else ""
-            lines.append(f"{world:<16}{int(views):>10,}  {_reach(ratio)}{beside}")
+            beside = f"; told the tastes {reach_of(bound)}" if bound else ""
+            lines.append(f"{world:<16}{int(views):>10,}  {reach_of(ratio)}{beside}")
     lines.append(f"means of {content['seeds']} shops of {content['visitors']:,} visitors, with 95 % intervals")
     return "\n".join(lines)

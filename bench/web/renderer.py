@@ -54,14 +54,17 @@ def measure(size: Size, calls: int, rounds: int) -> Renderer:
             for slot in slots:
                 slate.get(slot)
 
-    decode_us, choose_us, slate_us = (_per_call_us(step, calls, rounds) for step in (decoding, choosing, reading))
+    decode_us, choose_us, slate_us = (per_call_us(step, calls, rounds) for step in (decoding, choosing, reading))
     return Renderer(size.items, size.slots, size.variants, len(value), decode_us, choose_us, slate_us, rounds)
 
 
-def _per_call_us(step: Callable[[], None], calls: int, rounds: int) -> float:
+def per_call_us(
+    step: Callable[[], None], calls: int, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Microseconds for each of the `calls` of a step by a clock: the median over rounds, after one that warms up."""
     times = []
     for _ in range(rounds + 1):
-        began = time.perf_counter()
+        began = clock()
         step()
-        times.append(time.perf_counter() - began)
+        times.append(clock() - began)
     return round(statistics.median(times[1:]) / calls * 1e6, 3)

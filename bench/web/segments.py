@@ -7,7 +7,6 @@ go through the sample of the fitter, in the order in which they look.
 from __future__ import annotations
 
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.web.renderer import per_call_us
 from policy.segments.fitting import ItemFacts, Published, fit_segments
 from policy.segments.rule import choose_segment
 from streams.fitter.segments.records import records_of
@@ -112,13 +112,13 @@ def _fitted(
 
 def _choice_us(published: Published, visitors: list[list[str]], rounds: int) -> float:
     model, points = published
-    times = []
-    for _ in range(rounds + 1):
-        began = time.process_time()
+    current = model.names[0] if model.names else ""
+
+    def choosing() -> None:
         for looked_at in visitors:
-            choose_segment(model, points, looked_at, model.names[0] if model.names else "")
-        times.append(time.process_time() - began)
-    return round(statistics.median(times[1:]) / len(visitors) * 1e6, 2)
+            choose_segment(model, points, looked_at, current)
+
+    return per_call_us(choosing, len(visitors), rounds, time.process_time)
 
 
 def _most_memory() -> int:

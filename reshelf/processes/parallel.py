@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import count
 from multiprocessing import active_children, get_context
 from typing import TypeVar
 
@@ -40,6 +41,12 @@ def mapped(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def counted(say: Callable[[str, int, int], None], what: str, total: int, before: int = 0) -> Callable[[], None]:
+    """To be called after each task: says how many of all are done, `before` of them earlier."""
+    numbers = count(before + 1)
+    return lambda: say(what, next(numbers), total)
 
 
 @contextmanager
