@@ -89,6 +89,13 @@ ALONE = (PAGE, PICTURES, TASTES)
     help="How much the policy explores, as in the settings of layouts.",
 )
 @click.option(
+    "--drift",
+    type=click.FloatRange(0, 1),
+    default=LayoutSettings().drift,
+    show_default=True,
+    help="By how much click rates may change in a day, as in the settings of layouts.",
+)
+@click.option(
     "--new",
     type=click.FloatRange(0, 1),
     help="Which share of the items is replaced each day.  [default: as the shop has it]",
@@ -145,6 +152,7 @@ def decisions(
     limit_s: float,
     delay: int,
     exploration: float,
+    drift: float,
     new: float | None,
     text_share: float,
     unbounded: bool,
@@ -217,7 +225,7 @@ def decisions(
             delay=delay,
             limit_s=limit_s,
             bound=bound,
-            setup=Setup(choice=PolicyChoice(exploration=exploration)),
+            setup=Setup(choice=PolicyChoice(exploration=exploration), drift=drift),
             folder=folder,
             say=_say,
         )
