@@ -43,12 +43,13 @@ LOOK_S = 1.0
 
 
 class WatchedCatalog(TextCatalog):
-    """A catalog that also keeps whole layouts."""
+    """A catalog that also keeps whole layouts, and titles to search."""
 
     def __init__(self, layout_history: LayoutHistory) -> None:
         self.invalid: Counter[str] = Counter()
         super().__init__(self._skipped)
         self.lives = layout_history.newest.lives
+        self.titles = TitleSearch()
         self._layout_history = layout_history
 
     def take(self, topic: Topic, partition: int, records: Sequence[Record]) -> Changes:
@@ -57,6 +58,11 @@ class WatchedCatalog(TextCatalog):
                 with contextlib.suppress(BadRecord):
                     self._keep(record)
         return super().take(topic, partition, records)
+
+    def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        super()._take_item(key, value, changes)
+        (name,) = key
+        self.titles.take(name, self.texts.get(name))
 
     def _skipped(self, topic: str) -> None:
         self.invalid[topic] += 1
@@ -103,7 +109,6 @@ class LiveView:
             TopicTail(settings.kafka, PAGE_DRAFTS, keyed(self.drafts.take)),
         )
         self.segment_history = SegmentHistory(settings.kafka)
-        self.titles = TitleSearch()
         self.news = PageNews()
         self.monitor = Monitor(settings, redis, self.layout_history)
         self.state: State | None = None

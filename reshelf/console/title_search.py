@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
 
 from schemas.messages.catalog import CatalogItem
 
@@ -13,52 +14,72 @@ MOST = 12
 """Items that an answer has."""
 LOOKED_AT = 2_000
 """Titles with the longest word that are looked at: more are not told apart by what was typed so far."""
-FRESH_S = 5.0
-"""Titles are taken over anew after so long, where the catalog changed in number or they were read before."""
 
 
 class TitleSearch:
-    """All titles in one text, so that a search is one pass of `str.find` over it, some milliseconds per 100,000."""
+    """Titles as the catalog changes; a search joins them where one changed, and is one pass of `str.find` over them."""
 
-    def __init__(self, clock: float = -FRESH_S) -> None:
-        self._text = ""
-        self._starts: list[int] = []
-        self._items: list[str] = []
-        self._read_at = clock
+    def __init__(self) -> None:
+        self._lines: dict[str, str] = {}
+        self._changes = 0
+        self._joined = _Joined.of(0, (), ())
+        self._lock = threading.Lock()
 
-    def find(self, query: str, texts: Mapping[str, CatalogItem], now_s: float | None = None) -> list[str]:
-        """Items whose title, id or brand has all words of a query, those that begin with it first; at most `MOST`."""
-        now_s = time.monotonic() if now_s is None else now_s
-        if now_s - self._read_at >= FRESH_S:
-            self._take(texts)
-            self._read_at = now_s
+    def take(self, item: str, entry: CatalogItem | None) -> None:
+        """An item is this one now, None where it is gone; the last to change is the last in the order of titles."""
+        words = [] if entry is None else f"{entry.title} {entry.brand} {item}".casefold().split()
+        with self._lock:
+            self._lines.pop(item, None)
+            if words:
+                self._lines[item] = " ".join(words) + "\n"
+            self._changes += 1
+
+    def find(self, query: str) -> list[str]:
+        """Items whose title, id or brand has all words of a query, those that begin with it first; at most `MOST`.
+
+        May be called from another thread than `take`.
+        """
         words = query.casefold().split()
         if not words:
             return []
-        longest = max(words, key=len)
-        lines = islice(self._lines(longest), LOOKED_AT)
+        joined, longest = self._all(), max(words, key=len)
+        lines = islice(joined.lines(longest), LOOKED_AT)
         fitting = [(at, line) for at, line in lines if all(word in line for word in words)]
         fitting.sort(key=lambda pair: (_rank(pair[1], words), pair[1]))
-        return [self._items[at] for at, _ in fitting[:MOST]]
+        return [joined.items[at] for at, _ in fitting[:MOST]]
 
-    def _take(self, texts: Mapping[str, CatalogItem]) -> None:
-        entries = [(item, " ".join(f"{entry.title} {entry.brand} {item}".casefold().split()))
-                   for item, entry in list(texts.items())]  # fmt: skip
-        self._items = [item for item, _ in entries]
-        self._text = "\n".join(["", *(line for _, line in entries), ""])
-        self._starts, at = [], 1
-        for _, line in entries:
-            self._starts.append(at)
-            at += len(line) + 1
+    def _all(self) -> _Joined:
+        """All titles as they are now; what changes meanwhile is for the next search."""
+        with self._lock:
+            if self._joined.changes == self._changes:
+                return self._joined
+            changes, items, lines = self._changes, list(self._lines), list(self._lines.values())
+        self._joined = joined = _Joined.of(changes, items, lines)
+        return joined
 
-    def _lines(self, word: str) -> Iterator[tuple[int, str]]:
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Titles of the catalog after some `changes` in one text, and where the title of each item begins there."""
+
+    changes: int
+    items: Sequence[str]
+    starts: Sequence[int]
+    text: str
+
+    @classmethod
+    def of(cls, changes: int, items: Sequence[str], lines: Sequence[str]) -> _Joined:
+        """The text of items with their lines, each of which ends with a line break."""
+        return cls(changes, items, list(accumulate(map(len, lines), initial=0)), "".join(lines))
+
+    def lines(self, word: str) -> Iterator[tuple[int, str]]:
         """Number and text of each title that has a word, in the order of the catalog."""
-        at = self._text.find(word)
+        at = self.text.find(word)
         while at >= 0:
-            end = self._text.index("\n", at)
-            number = bisect_right(self._starts, at) - 1
-            yield number, self._text[self._starts[number] : end]
-            at = self._text.find(word, end)
+            end = self.text.index("\n", at)
+            number = bisect_right(self.starts, at) - 1
+            yield number, self.text[self.starts[number] : end]
+            at = self.text.find(word, end)
 
 
 def _rank(line: str, words: list[str]) -> int:

@@ -35,7 +35,7 @@ from reshelf.console.views.planning.saved_drafts import approved, deleted, liste
 from reshelf.console.views.planning.timeline import calendar, item_timeline
 from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.segments import segments
-from reshelf.console.views.shop import card, shop
+from reshelf.console.views.shop import shop, titled
 from reshelf.console.views.start import start
 from reshelf.numbers import number
 from reshelf.people.file import pass_of, read_people, require_names
@@ -190,10 +190,7 @@ class Console:
         return await segments(self._view)
 
     async def _items(self, request: web.Request) -> dict[str, Any]:
-        texts, query = self._view.catalog.texts, request.query.get("q", "")[:LONGEST]
-        names = await asyncio.to_thread(self._view.titles.find, query, texts)
-        candidates = self._view.catalog.candidates(self._rules(request).page)
-        return {"items": [card(name, texts.get(name)) | {"may": name in candidates.items} for name in names]}
+        return await titled(self._view, self._rules(request).page, request.query.get("q", "")[:LONGEST])
 
     async def _pipeline(self, request: web.Request) -> dict[str, Any]:
         return pipeline(self._view, _now_ms())

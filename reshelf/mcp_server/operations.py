@@ -15,7 +15,7 @@ from reshelf.console.views.pipeline import warnings
 from reshelf.console.views.planning.rule_earnings import rules_report
 from reshelf.console.views.planning.saved_drafts import listed, opened, saved
 from reshelf.console.views.rules import published, rules_content, taken_back
-from reshelf.console.views.shop import card, shop
+from reshelf.console.views.shop import shop, titled
 from reshelf.numbers import between, number, outcome, signed
 from reshelf.people.person import Person, Role
 from schemas.errors import ReshelfError
@@ -78,9 +78,7 @@ class Operations:
     async def search(self, person: Person, page: str, words: str) -> Content:
         """Items of the catalog whose titles have these words, and whether the page may show each."""
         _require(person, Role.LOOK)
-        texts, candidates = self._view.catalog.texts, self._view.catalog.candidates(self._rules(page).page)
-        names = await asyncio.to_thread(self._view.titles.find, words, texts)
-        return {"items": [card(name, texts.get(name)) | {"may": name in candidates.items} for name in names]}
+        return await titled(self._view, self._rules(page).page, words)
 
     async def check(self, person: Person, page: str, text: str = "", edits: list[Content] | None = None) -> Content:
         """The file with edits made on it, what is wrong with it, and what it would change; nothing is kept."""

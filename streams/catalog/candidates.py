@@ -95,6 +95,10 @@ class CandidateSet:
         self._coded: tuple[NameList, Indices] | None = None
         self._masks: dict[tuple[str, ...], Bools] = {}
 
+    def apart(self) -> CandidateSet:
+        """The same items, with nothing worked out for them yet."""
+        return CandidateSet(self.items, self.by_shelf)
+
     def mask(self, shelves: tuple[str, ...]) -> Bools:
         """Which of them each of some shelves may show, bool[H, A]; the same array for the same shelves."""
         mask = self._masks.get(shelves)

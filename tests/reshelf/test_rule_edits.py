@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -10,14 +11,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.console.title_search import FRESH_S, MOST, TitleSearch
+from reshelf.console.layout_history import LayoutHistory
+from reshelf.console.live_view import WatchedCatalog
+from reshelf.console.title_search import MOST, TitleSearch
 from reshelf.rules.edits import Drop, Edit, PinShelf, Put, Try, edited, edits_of
 from reshelf.rules.file import read, written
 from reshelf.rules.marks import marks, rules_of
+from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.rules import Boost, Match, Pin, Rule
+from schemas.topics import CATALOG_ITEMS
+from streams.kafka.records import Logged
 
 PAGE = written([PageRules("home", 0, ["a", "b"], rules=[Boost(name="soft", match=Match(brands=["X"]), factor=2.0)])])
 TEXT = "".join(line[2:] for line in PAGE.splitlines(keepends=True))
@@ -124,25 +130,45 @@ def test_marks_say_which_rules_bear_on_an_item_and_which_gave_way() -> None:
     assert mark.lowest_slot == "b"
 
 
-def test_titles_that_begin_with_what_was_typed_come_first() -> None:
-    texts = {
-        item: CatalogItem(item, title, brand=brand)
-        for item, title, brand in (("i1", "Oak lamp", ""), ("i2", "Lamp of oak", ""), ("i3", "Clamp", "Oakley"))
-    }
+def _searched(texts: Iterable[CatalogItem]) -> TitleSearch:
     search = TitleSearch()
-    assert search.find("lamp", texts, 0.0) == ["i2", "i1", "i3"]
-    assert search.find("  OAK la ", texts, 0.0) == ["i1", "i2", "i3"]
-    assert search.find("i3", texts, 0.0) == ["i3"]
-    assert search.find(" ", texts, 0.0) == search.find("none", texts, 0.0) == []
-    texts |= {f"n{at}": CatalogItem(f"n{at}", f"New {at}") for at in range(50)}
-    assert search.find("new", texts, FRESH_S - 1) == []
-    assert len(search.find("new", texts, FRESH_S)) == MOST
+    for entry in texts:
+        search.take(entry.item, entry)
+    return search
+
+
+def test_titles_that_begin_with_what_was_typed_come_first() -> None:
+    named = (("i1", "Oak lamp", ""), ("i2", "Lamp of oak", ""), ("i3", "Clamp", "Oakley"))
+    search = _searched(CatalogItem(item, title, brand=brand) for item, title, brand in named)
+    assert search.find("lamp") == ["i2", "i1", "i3"]
+    assert search.find("  OAK la ") == ["i1", "i2", "i3"]
+    assert search.find("i3") == ["i3"]
+    assert search.find(" ") == search.find("none") == []
+    for at in range(50):
+        search.take(f"n{at}", CatalogItem(f"n{at}", f"New {at}"))
+    assert len(search.find("new")) == MOST
+
+
+ITEMS = st.sampled_from("abcd")
+
+
+@given(st.lists(st.tuples(ITEMS, st.none() | st.text("ab ß", max_size=6)) | st.text("abß", max_size=3)))
+def test_titles_that_changed_are_searched_as_those_of_a_catalog_read_anew(
+    steps: list[tuple[str, str | None] | str],
+) -> None:
+    catalog = WatchedCatalog(LayoutHistory())
+    for at, step in enumerate(steps):
+        if isinstance(step, str):
+            assert catalog.titles.find(step) == _searched(catalog.texts.values()).find(step)
+        else:
+            item, title = step
+            value = None if title is None else encode(CatalogItem(item, title))
+            catalog.take(CATALOG_ITEMS, 0, [Logged(at, 0, encode_key(CATALOG_ITEMS, item), value)])
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.text("ab ß", max_size=6)), st.text("abß", max_size=4))
 def test_a_search_finds_what_a_look_at_each_title_finds(titles: dict[str, str], query: str) -> None:
-    texts = {item: CatalogItem(item, title) for item, title in titles.items()}
-    found = TitleSearch().find(query, texts, 0.0)
+    found = _searched(CatalogItem(item, title) for item, title in titles.items()).find(query)
     lines = {item: f"{title} {item}".casefold() for item, title in titles.items()}
     fitting = {item for item, line in lines.items() if query.casefold() in line} if query.strip() else set()
     assert set(found) <= fitting

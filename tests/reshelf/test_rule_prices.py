@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,8 @@ import pytest
 
 from reshelf.cli.main import run
 from reshelf.inspect.prices.preview import _require_same_form
-from reshelf.inspect.prices.priced import EPOCHS, Circumstances, priced
+from reshelf.inspect.prices.priced import EPOCHS, Circumstances, Price, RulePages
+from reshelf.inspect.prices.priced import priced as priced_for
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Branch, PageRules, PolicyChoice
@@ -43,6 +45,10 @@ def circumstances(**more: object) -> Circumstances:
     counts = table(0, Traffic.LEARNED, ITEMS, ("top", "left"), 3)
     those = Circumstances("s", KeyState((counts,), {}), LayoutSettings(holdout_share=0.2), 9)
     return those._replace(**more)  # type: ignore[arg-type]
+
+
+def priced(before: Page, after: Page, those: Circumstances) -> Price:
+    return priced_for(RulePages.of(before, after), those)
 
 
 def test_the_same_rules_change_nothing() -> None:
@@ -143,6 +149,22 @@ def test_layouts_of_several_epochs_are_averaged() -> None:
     first = priced(page(), page(), circumstances()).looks_before
     later = priced(page(), page(), circumstances(at_ms=9 + EPOCHS * LayoutSettings().epoch_ms)).looks_before
     assert first != later
+
+
+def test_segments_that_share_what_rules_are_bound_to_have_the_prices_of_each_by_itself() -> None:
+    own = msgspec.structs.replace(KEEP_OFF, segments=["t"])
+    before = page()
+    pages = RulePages.of(before, replace(before, rules=page(PIN, own).rules))
+    assert pages.same_items and pages.without["pin"] is not before
+    for segment in ("s", "t", "s"):
+        those = circumstances(segment=segment, epochs=1)
+        together, alone = priced_for(pages, those), priced(page(), page(PIN, own), those)
+        assert_alike(together.before, alone.before)
+        assert_alike(together.change, alone.change)
+        assert together.rules.keys() == alone.rules.keys() == ({"pin", "keep-off"} if segment == "t" else {"pin"})
+        for name, price in together.rules.items():
+            assert_alike(price, alone.rules[name])
+        assert (together.looks_after, together.layouts) == (alone.looks_after, alone.layouts)
 
 
 def test_rules_for_items_and_for_shelves_have_prices_on_a_page_with_shelves() -> None:

@@ -8,7 +8,7 @@ import pytest
 from policy.assignment import slate_chances
 from policy.rules.checks import problems
 from reshelf.evaluation.autopilot import race_of
-from reshelf.inspect.prices.priced import Circumstances, priced
+from reshelf.inspect.prices.priced import Circumstances, RulePages, priced
 from reshelf.rules.file import read, written
 from reshelf.rules.marks import marks, rules_of
 from schemas.errors import ReshelfError
@@ -72,7 +72,7 @@ def test_on_shelves_too_it_leaves_the_other_slates_as_they_are() -> None:
 def test_it_is_priced_by_the_share_of_those_who_get_it() -> None:
     everywhere = msgspec.structs.replace(PIN, branches=["main", "try"])
     those = Circumstances("s", STATE, SETTINGS, 9)
-    some, most = (priced(page(), page(rule), those) for rule in (PIN, everywhere))
+    some, most = (priced(RulePages.of(page(), page(rule)), those) for rule in (PIN, everywhere))
     assert set(some.rules) == {"pin"}
     assert some.change.clicks == pytest.approx(some.rules["pin"].clicks)
     assert 0.0 < abs(some.change.clicks.mean()) < abs(most.change.clicks.mean())

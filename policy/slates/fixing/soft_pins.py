@@ -69,7 +69,7 @@ def _settle(fixed: FixedArms, variant: int, slate: Codes, able: Bools) -> bool:
     """The same in one slate [S]: whether it has to be filled again."""
     arms, _ = fixed.rules.soft_pins.by_arm
     own = fixed.fixed[variant]
-    seats = Seats(able & (own == EMPTY) & ~np.isin(arms, own)[:, None])
+    seats = Seats(able & (own == EMPTY) & ~(arms[:, None] == own).any(axis=1)[:, None])
     seated = [at for at in range(len(arms)) if seats.seat(at)]
     stands = (slate == arms[:, None]) & able
     for at in seated:

@@ -26,7 +26,6 @@ from schemas.errors import BadSettings
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
 from schemas.times import moment
-from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
 
 MOVED = 8
@@ -97,12 +96,14 @@ def _draft(view: LiveView, body: Mapping[str, Any]) -> str:
 
 def private(pair: PagePair) -> PagePair:
     """Pages that share nothing that changes with what the console does meanwhile."""
-    return pair._replace(before=_private(pair.before), after=_private(pair.after))
+    before, after = _private(pair.before), pair.after
+    if after.candidates is pair.before.candidates:
+        return pair._replace(before=before, after=replace(after, candidates=before.candidates, items=before.items))
+    return pair._replace(before=before, after=_private(after))
 
 
 def _private(page: Page) -> Page:
-    candidates = CandidateSet(page.candidates.items, page.candidates.by_shelf)
-    return replace(page, candidates=candidates, items=dict(page.items))
+    return replace(page, candidates=page.candidates.apart(), items=dict(page.items))
 
 
 def _sides(view: LiveView, preview: Preview, pair: PagePair, segment: str, unit: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -90,6 +91,13 @@ def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
         "brand": entry.brand,
         "image": entry.image,
     }
+
+
+async def titled(view: LiveView, page: str, words: str) -> dict[str, Any]:
+    """Items of the catalog by words of their titles, and whether a declared page may show each."""
+    texts, candidates = view.catalog.texts, view.catalog.candidates(page).items
+    names = await asyncio.to_thread(view.catalog.titles.find, words)
+    return {"items": [card(name, texts.get(name)) | {"may": name in candidates} for name in names]}
 
 
 def _slots(

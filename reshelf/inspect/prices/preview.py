@@ -13,7 +13,7 @@ from policy.pages.messages import offers
 from policy.prices.earnings import Earnings
 from reshelf.inspect.experiment import whole_buckets
 from reshelf.inspect.explain import declared
-from reshelf.inspect.prices.priced import Circumstances, Price, Sponsorship, priced
+from reshelf.inspect.prices.priced import EPOCHS, Circumstances, Price, RulePages, Sponsorship, priced
 from reshelf.namespaces.open_state import OpenState, open_state
 from reshelf.settings import Settings
 from schemas.codec import encode, encode_key
@@ -31,6 +31,8 @@ from streams.state.reader import KeyState
 E = TypeVar("E", Earnings, Sponsorship)
 MOST_SEGMENTS = 50
 """Segments that are priced: those seen most."""
+LAYOUTS = 64
+"""Layouts of a page that are averaged over all its segments: the more segments, the fewer of each."""
 
 
 class Preview(NamedTuple):
@@ -112,13 +114,11 @@ def price_pages(settings: Settings, pair: PagePair, segments: Sequence[str], at_
     shares = {
         name: counted.impressions[name] / total if total else 1.0 / len(counted.states) for name in counted.states
     }
-    those = [
-        Circumstances(
-            name, state, settings.layouts, at_ms, counted.slot_clicks, pair.fell_back, counted.whole, pair.withdrawn
-        )
-        for name, state in counted.states.items()
-    ]
-    prices = {each.segment: priced(pair.before, pair.after, each) for each in those}
+    epochs = max(1, min(EPOCHS, LAYOUTS // len(counted.states)))
+    about = counted.slot_clicks, pair.fell_back, counted.whole, pair.withdrawn, epochs
+    those = [Circumstances(name, state, settings.layouts, at_ms, *about) for name, state in counted.states.items()]
+    pages = RulePages.of(pair.before, pair.after)
+    prices = {each.segment: priced(pages, each) for each in those}
     left_out = len(counted.impressions) - len(counted.states)
     return Preview(rules, pair.before.rules.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
 
@@ -161,11 +161,11 @@ async def _read(settings: Settings, page: str, segments: Sequence[str]) -> _Coun
             raise ReshelfError(
                 f"page {page!r} has no counts of segment {unknown[0]!r}. Segments that it has: {', '.join(names)}."
             )
+        # A layout for all is made from the counts of all segments, which are read many at a time.
+        whole = await state.reader.read_segment(page, WHOLE_PAGE)
         counts = {name: await state.reader.read(page, name) for name in names}
         own = {name: _impressions(of) for name, of in counts.items()}
         most = sorted(segments or own, key=lambda name: -own[name])[:MOST_SEGMENTS]
-        # A layout for all is made from the counts of all segments.
-        whole = await state.reader.read_segment(page, WHOLE_PAGE)
         states = {name: whole if name == WHOLE_PAGE else counts[name] for name in most}
         impressions = {name: own[name] for name in segments or own}
         return _Counted(

@@ -23,7 +23,7 @@ from policy.prices.places import Crowding, Places, Slate, looks, places_of, shel
 from policy.rules.compiled import in_force
 from policy.slates.composition import Statistics
 from schemas.messages.layouts import Layout
-from schemas.rules import Bid, Rule
+from schemas.rules import Bid
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE
@@ -39,7 +39,7 @@ from streams.state.reader import KeyState
 LEAST_LOSS = 1e-9
 """Of looks per page view: less is the noise of adding up."""
 EPOCHS = 4
-"""Draws of slates that are averaged: a rule holds for longer than one."""
+"""Draws of slates that are averaged at most: a rule holds for longer than one."""
 
 
 class Circumstances(NamedTuple):
@@ -47,7 +47,8 @@ class Circumstances(NamedTuple):
 
     `slot_clicks` are those of the whole page by slot.  `fell_back` says why the page shows its baseline to all,
     where it does.  `whole` is counted of the whole page, where the segment's layout takes something from that of `*`:
-    all of its slates where `withdrawn` says why the page has no segments any more.
+    all of its slates where `withdrawn` says why the page has no segments any more.  Slates of so many `epochs` are
+    averaged.
     """
 
     segment: str
@@ -58,6 +59,7 @@ class Circumstances(NamedTuple):
     fell_back: str = ""
     whole: KeyState | None = None
     withdrawn: str = ""
+    epochs: int = EPOCHS
 
 
 class Sponsorship(NamedTuple):
@@ -100,23 +102,45 @@ class Price(NamedTuple):
     layouts: tuple[Layout, Layout]
 
 
-def priced(before: Page, after: Page, those: Circumstances) -> Price:
+class RulePages(NamedTuple):
+    """A page as it is and under other rules, and under these without one of them, by its name.
+
+    The rules of each are bound to its items once for all segments.  Where it is said that both have the `same_items` in
+    the same slots, what is known of items in slots is the same as well.
+    """
+
+    before: Page
+    after: Page
+    without: Mapping[str, Page]
+    same_items: bool
+
+    @classmethod
+    def of(cls, before: Page, after: Page) -> RulePages:
+        """The pages that the prices of rules are told by."""
+        content, without = _content(before), dict[str, Page]()
+        for rule in after.rules.rules:
+            others = [each for each in after.rules.rules if each is not rule]
+            page = replace(after, rules=msgspec.structs.replace(after.rules, rules=others))
+            # What is published comes without the rule mostly: these layouts are made anyway.
+            without[rule.name] = before if _content(page) == content else _apart(page)
+        flat = not before.rules.has_shelves and before.rules.slots == after.rules.slots
+        return cls(before, _apart(after), without, flat and before.candidates is after.candidates)
+
+
+def priced(pages: RulePages, those: Circumstances) -> Price:
     """The price of the rules of one page against those of another; of all that are in force for the segment then."""
-    now, then = _Slates(before, those), _Slates(after, those)
-    standing, layouts = now.layouts(before), then.layouts(after)
+    then = _Slates(pages.after, those)
+    now = then if pages.same_items else _Slates(pages.before, those)
+    standing, layouts = now.layouts(pages.before), then.layouts(pages.after)
     own = now.places(standing)
     new = then.places(layouts)
     brought, would_bring = now.draws.earnings(own), then.draws.earnings(new)
 
-    rules = [rule for rule in after.rules.rules if in_force(rule, those.segment, those.at_ms, None)]
+    def without(page: Page) -> Places:
+        return own if page is pages.before else then.places(then.layouts(page))
 
-    def without(rule: Rule) -> Places:
-        others = [each for each in after.rules.rules if each is not rule]
-        page = replace(after, rules=msgspec.structs.replace(after.rules, rules=others))
-        # What is published comes without the rule mostly: these layouts were made already.
-        return own if _content(page) == _content(before) else then.places(then.layouts(page))
-
-    rest = {rule.name: without(rule) for rule in rules}
+    rules = [rule for rule in pages.after.rules.rules if in_force(rule, those.segment, those.at_ms, None)]
+    rest = {rule.name: without(pages.without[rule.name]) for rule in rules}
     bids = {rule.name: rule for rule in rules if isinstance(rule, Bid)}
     return Price(
         brought,
@@ -133,6 +157,11 @@ def priced(before: Page, after: Page, those: Circumstances) -> Price:
 def _content(page: Page) -> tuple[object, ...]:
     """What layouts of a page are made from, beside what is counted."""
     return page.candidates, msgspec.structs.replace(page.rules, version=0, author="", reason="", published_at=0)
+
+
+def _apart(page: Page) -> Page:
+    """The page with candidates that bind its rules alone, for all segments."""
+    return replace(page, candidates=page.candidates.apart())
 
 
 class _Slates:
@@ -154,7 +183,7 @@ class _Slates:
         those, settings = self._those, self._those.settings
         first = page_epoch(page.rules, those.segment, those.at_ms, settings.epoch_ms).number
         about = those.segment, those.state, page, settings
-        wholes = [self._whole(page, at) for at in range(EPOCHS)]
+        wholes = [self._whole(page, at) for at in range(those.epochs)]
         composed = (
             compose(*about, first + at, self._counts, those.at_ms, whole=whole) for at, whole in enumerate(wholes)
         )
