@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from scipy.special import betaincinv
 
+from bench.random_rules import kind_in_words, random_rule
 from policy.model.priors import interest_variance
 from policy.prices.earnings import Draws, Interval, Knowledge, interval_of
 from policy.prices.places import Slate, places_of
@@ -20,7 +22,7 @@ from policy.simulation.shop import Offer, Shop
 from policy.simulation.shops import SHOPS
 from policy.slates.composition import Statistics, compose
 from schemas.messages.pages import PageRules
-from schemas.rules import Bid, Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, kind_of
+from schemas.rules import Rule
 
 EPOCHS = range(4)
 OF_A_SHOP = 5
@@ -29,12 +31,16 @@ OF_A_SHOP = 5
 
 @dataclass(frozen=True, slots=True)
 class RulesPlan:
-    """How many rules are priced, in shops of which kind, or on a `page` with shelves, after how many page views."""
+    """How many rules are priced, in shops of which kind, or on a `page` with shelves, after how many page views.
+
+    Rules are of these `kinds` for items alone (`bench.random_rules.KINDS`); without, of all, and on pages for shelves.
+    """
 
     rules: int = 200
     seed: int = 1
     shop: str = "ours"
     page: str = ""
+    kinds: tuple[str, ...] = ()
     views: int = 10_000
     segments: int = 4
     items: int = 100
@@ -89,6 +95,7 @@ def summary(rows: Sequence[Priced]) -> dict[str, Any]:
     return {
         "rules": len(rows),
         "coverage": _covered(rows),
+        "interval": _interval(rows),
         "error": float(np.sqrt(np.mean(np.square(errors)))),
         "bias": float(errors.mean()),
         "width": float(np.mean([row.price.high - row.price.low for row in rows])),
@@ -96,6 +103,7 @@ def summary(rows: Sequence[Priced]) -> dict[str, Any]:
             kind: {
                 "rules": kinds[kind],
                 "coverage": _covered(those := [row for row in rows if row.kind == kind]),
+                "interval": _interval(those),
                 "cost": float(np.mean([row.truth for row in those])),
                 "price": float(np.mean([row.price.mean for row in those])),
             }
@@ -108,12 +116,20 @@ def _covered(rows: Sequence[Priced]) -> float:
     return float(np.mean([row.covered for row in rows]))
 
 
+def _interval(rows: Sequence[Priced]) -> tuple[float, float]:
+    """The 95 % interval of coverage, were rules independent (Clopper and Pearson 1934)."""
+    covered = sum(row.covered for row in rows)
+    missed = len(rows) - covered
+    low = float(betaincinv(covered, missed + 1, 0.025)) if covered else 0.0
+    return low, float(betaincinv(covered + 1, missed, 0.975)) if missed else 1.0
+
+
 class _Shopped:
     """A shop in which our policy has learned for a while."""
 
     def __init__(self, plan: RulesPlan, seed: int) -> None:
         shape = replace(SHOPS[plan.shop], segments=plan.segments, items=plan.items, views_per_day=plan.views_per_day)
-        self._random = np.random.default_rng(seed)
+        self._random, self._kinds = np.random.default_rng(seed), plan.kinds
         self._shop = opened(shape, seed, plan.views)
         self._learner = Learned(shape, Setup(fit_share=0.1, fit_views=500))
         race(self._shop, self._learner, [plan.views])
@@ -124,7 +140,7 @@ class _Shopped:
         """So many rules that change something."""
         while count:
             at = int(self._random.integers(len(self._statistics)))
-            rule = random_rule(self._random, self._learner.slots, self._offer)
+            rule = random_rule(self._random, self._learner.slots, self._offer, self._kinds)
             if price := self._price(rule, at):
                 yield price
                 count -= 1
@@ -154,28 +170,6 @@ class _Shopped:
             slate for epoch in EPOCHS for slate in compose(statistics, choice, PAGE, segment, epoch, rules=bound).slates
         ]
         return [(slate, 1.0 / len(slates)) for slate in slates]
-
-
-def random_rule(random: np.random.Generator, slots: Sequence[str], offer: Offer) -> Rule:
-    """A rule of any kind that a merchant might publish."""
-    match = Match(categories=[str(random.choice(sorted({item.category for item in offer.items})))])
-    slot, item = str(random.choice(slots)), offer.items[int(random.integers(len(offer.items)))].item
-    rules: Sequence[Callable[[], Rule]] = (
-        lambda: Pin(name="rule", item=item, slot=slot),
-        lambda: Pin(name="rule", item=item, slot=slot, or_above=True),
-        lambda: Boost(name="rule", match=match, factor=float(random.choice([0.0, 0.3, 0.7, 1.5, 3.0]))),
-        lambda: Cap(name="rule", by="category", most=int(random.integers(1, 3))),
-        lambda: Spacing(name="rule", by="category", distance=int(random.integers(2, 4))),
-        lambda: Placement(name="rule", match=match, slots=[slot], reserved=bool(random.integers(2))),
-        lambda: Exposure(name="rule", match=match, most=float(random.choice([0.2, 0.5]))),
-        lambda: Bid(name="rule", match=match, amount=float(random.choice([0.1, 0.25, 0.5, 1.0])), worth=0.5),
-    )
-    return rules[int(random.integers(len(rules)))]()
-
-
-def kind_in_words(rule: Rule) -> str:
-    """The kind of a rule; soft pins are one of their own."""
-    return kind_of(type(rule)) + (" or above" if isinstance(rule, Pin) and rule.or_above else "")
 
 
 def true_clicks(shop: Shop, offer: Offer, segment: int, slates: Sequence[tuple[Slate, float]]) -> float:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.rules import EPOCHS, Priced, RulesPlan, kind_in_words, prices_in, random_rule
+from bench.random_rules import kind_in_words, random_rule
+from bench.rules import EPOCHS, Priced, RulesPlan, prices_in
 from policy.hashes import arm_hashes
 from policy.model.priors import interest_variance
 from policy.pages.compiled import CompiledPage
@@ -51,7 +52,7 @@ class _Arranged:
 
     def __init__(self, plan: RulesPlan, seed: int) -> None:
         shape = replace(PAGES[plan.page], segments=plan.segments, items=plan.items)
-        self._random = np.random.default_rng(seed)
+        self._random, self._kinds = np.random.default_rng(seed), plan.kinds
         self._world, visits = opened(shape, seed)
         self._learner = Joint(self._world)
         for size in sizes([plan.views]):
@@ -71,10 +72,10 @@ class _Arranged:
 
     def _ruled(self) -> _Ruled:
         page = self._world.page
-        if self._random.random() < ABOUT_SHELVES:
+        if not self._kinds and self._random.random() < ABOUT_SHELVES:
             kind, declared = _shelf_rule(self._random, page.page)
             return _Ruled(kind, CompiledPage.of(declared))
-        rule = random_rule(self._random, page.page.slots, self._world.offer)
+        rule = random_rule(self._random, page.page.slots, self._world.offer, self._kinds)
         return _Ruled(kind_in_words(rule), page, [rule])
 
     def _price(self, ruled: _Ruled, at: int) -> Priced | None:

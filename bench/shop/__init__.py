@@ -8,6 +8,8 @@
   partitions, and do nothing
 - `parts`: each part of Reshelf, measured in a shop
 - `published`: layouts of a whole shop on the topic, for those who only read them
+- `publishing`: a merchandiser's draft in the console of a shop: previewed, published, and on the
+  topic of layouts
 - `report`: what is told of each part: the same keys for all, and a table for people
 - `run`: all parts that were asked for, one after another, in one shop
 - `sending`: records to topics, as many at once as the client takes

@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from reshelf.console.access_control import OURS
 from reshelf.processes.children import free_port, process, processor_s, tail
 from reshelf.settings import Settings, as_environment
 
@@ -48,9 +50,16 @@ class Part:
 
     def get(self, path: str, timeout_s: float = 30.0) -> tuple[int, bytes]:
         """Status and body; 0 where it does not answer."""
+        return self._ask(timeout_s, "GET", path)
+
+    def post(self, path: str, content: Any, timeout_s: float = 30.0) -> tuple[int, bytes]:
+        """The same of a console that is sent something as JSON."""
+        return self._ask(timeout_s, "POST", path, json.dumps(content), {OURS: "1"})
+
+    def _ask(self, timeout_s: float, *request: Any) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", path)
+            connection.request(*request)
             answer = connection.getresponse()
             return answer.status, answer.read()
         return 0, b""

@@ -49,6 +49,15 @@ def counted(say: Callable[[str, int, int], None], what: str, total: int, before:
     return lambda: say(what, next(numbers), total)
 
 
+def limit_threads() -> None:
+    """Linear algebra takes one thread in this process, where nobody said how many: call it before numpy is imported.
+
+    Products of small matrices take longer with more, and several times as long where other processes use the cores.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """More threads than cores wait for each other; a process reads these when it starts."""

@@ -15,6 +15,8 @@ from schemas.rules import Pin, Rule
 
 LEAST_CHANGE = 0.05
 """Smaller changes of how often an item stands in a slot are none: it is drawn anew all the time."""
+NEWS = 0.2
+"""A change is news where so large a share of page views has the item elsewhere, or nowhere, since the last that was."""
 
 
 class Moment(NamedTuple):
@@ -32,12 +34,24 @@ class Moment(NamedTuple):
     reason: str = ""
 
 
+class Timeline(NamedTuple):
+    """What changed for an item, oldest first, and how many changes of its slots were too small to be told."""
+
+    moments: Sequence[Moment]
+    left_out: int
+
+
 def timeline(
     item: str, layouts: Iterable[Layout], versions: Iterable[PageRules], catalog: Mapping[str, ItemFacts]
-) -> list[Moment]:
-    """What changed for an item, oldest first, from layouts of one segment and rules of its page, each oldest first."""
-    moments = [*_of_slots(item, layouts), *_of_rules(item, versions, catalog)]
-    return sorted(moments, key=lambda moment: (moment.at, moment.version))
+) -> Timeline:
+    """What became of an item, from layouts of one segment and rules of its page, each oldest first.
+
+    Changes of slots are told that are `NEWS`, and the newest, which says where the item stands now.
+    """
+    changes = list(_of_slots(item, layouts))
+    news = list(_news(changes))
+    moments = [*news, *_of_rules(item, versions, catalog)]
+    return Timeline(sorted(moments, key=lambda moment: (moment.at, moment.version)), len(changes) - len(news))
 
 
 def slots_of(item: str, layout: Layout) -> dict[str, float]:
@@ -53,9 +67,9 @@ def names(rule: Rule, item: str, catalog: Mapping[str, ItemFacts], now_ms: int) 
     return match is not None and bool(about(match, [item], catalog, now_ms)[0])
 
 
-def as_json(moments: Iterable[Moment]) -> list[dict[str, Any]]:
+def as_json(timeline: Timeline) -> dict[str, Any]:
     """As JSON has it: what stayed is null."""
-    return [moment._asdict() for moment in moments]
+    return {"moments": [moment._asdict() for moment in timeline.moments], "left_out": timeline.left_out}
 
 
 def in_words(moment: Moment) -> str:
@@ -79,6 +93,21 @@ def _of_slots(item: str, layouts: Iterable[Layout]) -> Iterator[Moment]:
 def _differ(before: Mapping[str, float], after: Mapping[str, float]) -> bool:
     slots = {*before, *after}
     return any(abs(after.get(slot, 0.0) - before.get(slot, 0.0)) >= LEAST_CHANGE for slot in slots)
+
+
+def _news(changes: Sequence[Moment]) -> Iterator[Moment]:
+    before: Mapping[str, float] = {}
+    for moment in changes:
+        slots = moment.slots or {}
+        if moment is changes[-1] or elsewhere(before, slots) >= NEWS:
+            yield moment
+            before = slots
+
+
+def elsewhere(before: Mapping[str, float], after: Mapping[str, float]) -> float:
+    """The share of page views that has an item in another slot than before, or in none (total variation)."""
+    moved = sum(abs(after.get(slot, 0.0) - before.get(slot, 0.0)) for slot in {*before, *after})
+    return (moved + abs(sum(after.values()) - sum(before.values()))) / 2.0
 
 
 def _of_rules(item: str, versions: Iterable[PageRules], catalog: Mapping[str, ItemFacts]) -> Iterator[Moment]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from bench.rules import RulesPlan, prices, summary
+from bench.rules import Priced, RulesPlan, prices, summary
 from bench.shelf_rules import shelf_prices
 from policy.model.posteriors import Beta, Prior
 from policy.model.reward import ClickValue
-from policy.prices.earnings import Draws, Earnings, Knowledge, interval_of
+from policy.prices.earnings import Draws, Earnings, Interval, Knowledge, interval_of
 from policy.prices.places import Crowding, Places, looks, places_of
 from policy.slates.composition import Statistics
 
@@ -107,6 +110,20 @@ def test_intervals_hold_what_random_rules_cost() -> None:
     assert figures["rules"] == 15 and figures["coverage"] >= 0.8
     assert {row.kind for row in rows} == set(figures["kinds"])
     assert abs(figures["bias"]) < figures["width"]
+
+
+def test_the_interval_of_coverage_is_that_of_a_share() -> None:
+    rows = [Priced("bid", Interval(0.0, -1.0, 1.0), truth) for truth in [0.5] * 14 + [2.0] * 3]
+    low, high = summary(rows)["interval"]
+    assert (binom.sf(13, 17, low), binom.cdf(14, 17, high)) == pytest.approx((0.025, 0.025))
+    assert summary(rows[:14])["interval"][1] == 1.0 and summary(rows[14:])["interval"][0] == 0.0
+
+
+def test_rules_of_one_kind_are_priced_alone() -> None:
+    plan = RulesPlan(rules=2, views=1_000, segments=1, items=40, kinds=("bid",))
+    assert (
+        {row.kind for row in prices(plan)} == {row.kind for row in shelf_prices(replace(plan, page="main"))} == {"bid"}
+    )
 
 
 def test_intervals_hold_what_random_rules_cost_on_a_page_with_shelves() -> None:

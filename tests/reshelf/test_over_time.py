@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from datetime import UTC
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from reshelf.cli.evaluation.history import axis
 from reshelf.cli.main import run
 from reshelf.inspect.experiment import Point, with_rules
 from reshelf.rules.calendar import campaigns, overlaps
-from reshelf.rules.timeline import in_words, timeline
+from reshelf.rules.timeline import LEAST_CHANGE, NEWS, elsewhere, in_words, timeline
 from reshelf.rules.topic import publish
 from reshelf.settings import variable
 from reshelf.terminal.csv import csv_text
@@ -65,20 +66,32 @@ def layout(version: int, share: float, slot: str = "top") -> Layout:
 
 
 def test_a_timeline_tells_what_changed_and_no_churn() -> None:
-    layouts = [layout(1, 0.5), layout(2, 0.52), layout(3, 0.56), layout(4, 0.56, "left"), layout(5, 0.0)]
+    shares = [(0.5, "top"), (0.52, "top"), (0.56, "top"), (0.56, "left"), (0.5, "left"), (0.0, "left"), (0.06, "top")]
+    layouts = [layout(at, *each) for at, each in enumerate(shares, 1)]
     hats = Boost(name="hats", match=Match(categories=["hats"]), factor=2.0)
     versions = [page(1), page(2, hats), page(3, hats, pin("week")), page(4, hats, pin("week")), page(5)]
-    moments = timeline("i1", layouts, versions, {"i1": CatalogItem("i1", "i1", category="hats")})
+    moments, left_out = timeline("i1", layouts, versions, {"i1": CatalogItem("i1", "i1", category="hats")})
     assert [in_words(moment) for moment in moments] == [
         "stands in top 50%",
-        "stands in top 56%",
         "stands in left 56%",
         "stands nowhere",
+        "stands in top 6%",
         "rules: hats (Ann: r)",
         "rules: hats, week (Ann: r)",
         "rules: none (Ann: r)",
     ]
-    assert [moment.version for moment in moments] == [1, 3, 4, 5, 2, 3, 5]
+    assert [moment.version for moment in moments] == [1, 4, 6, 7, 2, 3, 5]
+    assert left_out == 2, "versions 3 and 5; 2 is no change"
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 0.5), st.sampled_from(["top", "left"])), max_size=12))
+def test_what_is_told_of_slots_is_news_and_where_an_item_stands_now(steps: list[tuple[float, str]]) -> None:
+    moments, left_out = timeline("i1", [layout(at, *each) for at, each in enumerate(steps, 1)], [], {})
+    told = [moment.slots or {} for moment in moments]
+    assert all(elsewhere(before, after) >= NEWS for before, after in pairwise([{}, *told[:-1]]))
+    assert left_out + len(told) <= len(steps)
+    now = {steps[-1][1]: steps[-1][0]} if steps else {}
+    assert elsewhere(told[-1] if told else {}, now) < 2 * LEAST_CHANGE
 
 
 @given(st.lists(st.fixed_dictionaries({"a": st.text(max_size=5), "b": st.floats(-9, 9)}), max_size=5))

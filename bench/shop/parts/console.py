@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from bench.shop.child import Part
 from bench.shop.published import publish_layouts
+from bench.shop.publishing import measure_draft
 from bench.shop.report import blank, memory
 from bench.shop.workplace import Workplace
 from reshelf.processes.children import free_port
@@ -35,7 +36,10 @@ CONTENTS = {
 
 
 def measure(at: Workplace) -> dict[str, Any]:
-    """Ready once it lists the pages; then the content of each of its pages, twice: anew and warm, in milliseconds."""
+    """Ready once it lists the pages; then the content of each of its pages, twice: anew and warm, in milliseconds.
+
+    At last a draft is previewed and published (`bench.shop.publishing`).
+    """
     figures = blank("console") | {"layouts": publish_layouts(at)}
     port, key = free_port(), at.shop.keys[0]
     where = {"page": key.page, "segment": key.segment}
@@ -48,6 +52,7 @@ def measure(at: Workplace) -> dict[str, Any]:
                 query = urlencode({field: value for field, value in (where | card).items() if field in about})
                 times = [_asked_ms(part, f"/api/{name}?{query}", at.options.ready_s) for _ in range(2)]
                 figures[f"{name}_ms"] = {"first": times[0], "again": times[1]}
+            figures |= measure_draft(at, part, key)
         figures |= memory(part, rest)
     return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
 

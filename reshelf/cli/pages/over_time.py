@@ -54,14 +54,16 @@ def calendar(front: Front, page: str | None, over: bool, csv: bool) -> None:
 def timeline(front: Front, page: str, item: str, segment: str, hours: int, csv: bool) -> None:
     """Tell what became of ITEM on PAGE: when its slots changed, and which rules named it.
 
-    Changes of less than 5 % of page views are left out. Versions of rules are told as far as they are kept.
+    Told are changes that put it elsewhere in 20 % of page views, and where it stands now; smaller ones are counted.
+    Versions of rules are told as far as they are kept.
 
     Example: reshelf rules timeline home sku-1 --segment cooks
     """
     from reshelf.inspect.layouts_topic import history_since
+    from reshelf.numbers import number, share
     from reshelf.rules.calendar import moment
-    from reshelf.rules.timeline import as_json, in_words
-    from reshelf.rules.timeline import timeline as moments_of
+    from reshelf.rules.timeline import NEWS, as_json, in_words
+    from reshelf.rules.timeline import timeline as timeline_of
     from reshelf.rules.topic import history, newest, undeclared
     from reshelf.terminal.csv import csv_text
     from schemas.topics import CATALOG_ITEMS
@@ -72,12 +74,15 @@ def timeline(front: Front, page: str, item: str, segment: str, hours: int, csv: 
     if not (versions := history(kafka, page)):
         raise undeclared(page, newest(kafka))
     layouts = history_since(kafka, Key(page, segment), now_ms() - hours * HOUR_MS)
-    moments = moments_of(item, layouts, versions, read_catalog(kafka, [CATALOG_ITEMS]).items)
-    rows = [{"at": moment(each.at, front.settings.shop.zone), "what": in_words(each)} for each in moments]
+    found = timeline_of(item, layouts, versions, read_catalog(kafka, [CATALOG_ITEMS]).items)
+    rows = [{"at": moment(each.at, front.settings.shop.zone), "what": in_words(each)} for each in found.moments]
     if front.json:
-        front.answer({"page": page, "segment": segment, "item": item, "moments": as_json(moments)}, "")
+        front.answer({"page": page, "segment": segment, "item": item, **as_json(found)}, "")
     elif csv:
         click.echo(csv_text(("at", "what"), rows), nl=False)
     else:
         text = "\n".join(f"{row['at']}  {row['what']}" for row in rows)
         tell(text or f"nothing is known of {item} on {page}: no rule named it, and no layout had it")
+    if found.left_out and not front.json:
+        text = f"changes of its slots in less than {share(NEWS, 0)} of page views, left out: {number(found.left_out)}"
+        tell(text, error=csv)

@@ -31,6 +31,9 @@ def console(front: Front, port: int | None) -> None:
     """
     if front.embedded:
         raise BadSettings("--embedded: servers that just started have nothing to show. Try `reshelf demo`.")
+    from reshelf.processes.parallel import limit_threads
+
+    limit_threads()
     settings = front.settings
     if port is not None:
         settings = settings.changed(console={"port": port})

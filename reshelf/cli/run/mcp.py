@@ -28,6 +28,9 @@ def mcp(front: Front, http: bool, port: int | None) -> None:
         raise BadSettings("--embedded: servers that just started have nothing to show. Use those of a running shop.")
     if importlib.util.find_spec("mcp") is None:
         raise BadSettings('mcp: expected the package mcp, which is not installed: pip install "reshelf[mcp]"')
+    from reshelf.processes.parallel import limit_threads
+
+    limit_threads()
     from reshelf.mcp_server.run import serve_http, serve_stdio
     from streams.kafka.clients import quiet_loggers
 

@@ -39,8 +39,10 @@ export function timelineOf(page, segment, item) {
   const list = element("ol", "timeline", element("li", "loading", t("calendar.loading")));
   ask("timeline", { page, segment, item })
     .then(({ content }) => {
-      const moments = content.moments.slice(-SHOWN).reverse();
-      list.replaceChildren(...(moments.length ? moments.map(row) : [element("li", "soft", t("timeline.none"))]));
+      const rows = content.moments.slice(-SHOWN).reverse().map(row);
+      if (!rows.length) rows.push(element("li", "soft", t("timeline.none")));
+      if (content.left_out) rows.push(element("li", "small soft", t("timeline.left-out", { count: content.left_out })));
+      list.replaceChildren(...rows);
     })
     .catch((error) => list.replaceChildren(element("li", "bad", error.message)));
   return list;

@@ -28,7 +28,7 @@ async def item_timeline(view: LiveView, rules: PageRules, segment: str, item: st
         "item": card(item, view.catalog.texts.get(item)),
         "seen_since": layouts[0].produced_at if layouts else None,
         "now": now,
-        "moments": as_json(timeline(item, layouts, versions, view.catalog.items)),
+        **as_json(timeline(item, layouts, versions, view.catalog.items)),
     }
 
 
