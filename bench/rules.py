@@ -20,7 +20,7 @@ from policy.simulation.shop import Offer, Shop
 from policy.simulation.shops import SHOPS
 from policy.slates.composition import Statistics, compose
 from schemas.messages.pages import PageRules
-from schemas.rules import Bid, Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, kind_of
+from schemas.rules import Bid, Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, kind_in_words
 
 EPOCHS = range(4)
 OF_A_SHOP = 5
@@ -171,11 +171,6 @@ def random_rule(random: np.random.Generator, slots: Sequence[str], offer: Offer)
         lambda: Bid(name="rule", match=match, amount=float(random.choice([0.1, 0.25, 0.5, 1.0])), worth=0.5),
     )
     return rules[int(random.integers(len(rules)))]()
-
-
-def kind_in_words(rule: Rule) -> str:
-    """The kind of a rule; soft pins are one of their own."""
-    return kind_of(type(rule)) + (" or above" if isinstance(rule, Pin) and rule.or_above else "")
 
 
 def true_clicks(shop: Shop, offer: Offer, segment: int, slates: Sequence[tuple[Slate, float]]) -> float:
