@@ -74,15 +74,15 @@ def timeline(front: Front, page: str, item: str, segment: str, hours: int, csv: 
     if not (versions := history(kafka, page)):
         raise undeclared(page, newest(kafka))
     layouts = history_since(kafka, Key(page, segment), now_ms() - hours * HOUR_MS)
-    timeline = timeline_of(item, layouts, versions, read_catalog(kafka, [CATALOG_ITEMS]).items)
-    rows = [{"at": moment(each.at, front.settings.shop.zone), "what": in_words(each)} for each in timeline.moments]
+    changes = timeline_of(item, layouts, versions, read_catalog(kafka, [CATALOG_ITEMS]).items)
+    rows = [{"at": moment(each.at, front.settings.shop.zone), "what": in_words(each)} for each in changes.moments]
     if front.json:
-        front.answer({"page": page, "segment": segment, "item": item, **as_json(timeline)}, "")
+        front.answer({"page": page, "segment": segment, "item": item, **as_json(changes)}, "")
     elif csv:
         click.echo(csv_text(("at", "what"), rows), nl=False)
     else:
         text = "\n".join(f"{row['at']}  {row['what']}" for row in rows)
         tell(text or f"nothing is known of {item} on {page}: no rule named it, and no layout had it")
-    if timeline.left_out and not front.json:
-        text = f"changes of its slots in less than {share(NEWS, 0)} of page views, left out: {number(timeline.left_out)}"
+    if changes.left_out and not front.json:
+        text = f"changes of its slots in less than {share(NEWS, 0)} of page views, left out: {number(changes.left_out)}"
         tell(text, error=csv)
