@@ -90,16 +90,16 @@ def _checked(text: str, zone: tzinfo, more: MoreProblems) -> tuple[list[PageRule
         return [], [Wrong(1, "expected a page or a list of pages, got nothing")]
     several = isinstance(content, list)
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
-    pages, everywhere, names = list[PageRules](), list[Wrong](), set[str]()
+    pages, every, names = list[PageRules](), list[Wrong](), set[str]()
     for node, content_of_page in zip(nodes, content if several else [content], strict=True):
         page, faults = _page(node, content_of_page, zone, more)
-        everywhere += faults
+        every += faults
         if page is not None:
             pages.append(page)
             if page.page in names:
-                everywhere.append(Wrong(_line(node), f"page {page.page!r} is in the file twice"))
+                every.append(Wrong(_line(node), f"page {page.page!r} is in the file twice"))
             names.add(page.page)
-    return pages, sorted(everywhere)
+    return pages, sorted(every)
 
 
 def written(pages: list[PageRules], zone: tzinfo = UTC) -> str:

@@ -137,7 +137,7 @@ def _measured(rule: Rule, report: Report, zone: tzinfo) -> Iterator[RenderableTy
         if trial.views:
             rows = [(f"  {key.replace('_', ' ')}", *_verdict(uplift)) for key, uplift in trial.uplifts.items()]
             yield table(["", "against the page without it", "between"], rows)
-            yield "  To keep it, leave out its `branches`, then the branch; to drop it, leave out the rule."
+            yield "  To keep it leave out its `branches`, then the branch; to drop it, the rule."
 
 
 def _counted(trial: Trial, report: Report, zone: tzinfo) -> str:

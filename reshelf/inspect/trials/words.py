@@ -52,10 +52,10 @@ def trials_of_cell(
     Without a slot a pin is told with its own, and any other rule with the one where the item stands most often.
     """
     tried = [rule for rule in rules if not any(cell) or concerns(rule, cell, catalog, now_ms)]
-    return [_sentence(rule, layout, cell.slot or _slot_of(rule, layout, cell.item), title_of) for rule in tried]
+    return [_trial_line(rule, layout, cell.slot or _slot_of(rule, layout, cell.item), title_of) for rule in tried]
 
 
-def _sentence(rule: Rule, layout: Layout, slot: str, title_of: Callable[[str], str]) -> Said:
+def _trial_line(rule: Rule, layout: Layout, slot: str, title_of: Callable[[str], str]) -> Said:
     """For whom a rule on trial holds, and what a slot has with it and without it; without a slot for whom alone."""
     names = () if rule.branches is UNSET else tuple(rule.branches)
     slates = list(_by_branch(layout))
