@@ -13,6 +13,7 @@
 - `pages`: a page of any size with random counts, for measurements that need no visitors
 - `peers`: the same job by other means: the same log, decoding and fold into the same Redis, one
   script for each batch
+- `progress`: how far a measurement is, for who looks at a terminal
 - `random_rules`: random rules for items, of any kind that a merchant might publish
 - `rules`: whether the interval of a rule's price holds what the rule truly costs: random rules in
   simulated shops

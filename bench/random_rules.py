@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.simulation.shop import Offer
-from schemas.rules import Bid, Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, kind_of
+from schemas.rules import Bid, Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing
 
 
 class _About(NamedTuple):
@@ -22,7 +22,7 @@ class _About(NamedTuple):
 
 _MAKE: Mapping[str, Callable[[_About], Rule]] = {
     "pin": lambda about: Pin(name="rule", item=about.item, slot=about.slot),
-    "pin or above": lambda about: Pin(name="rule", item=about.item, slot=about.slot, or_above=True),
+    "soft pin": lambda about: Pin(name="rule", item=about.item, slot=about.slot, or_above=True),
     "boost": lambda about: Boost(
         name="rule", match=about.match, factor=float(about.random.choice([0.0, 0.3, 0.7, 1.5, 3.0]))
     ),
@@ -45,8 +45,3 @@ def random_rule(random: np.random.Generator, slots: Sequence[str], offer: Offer,
     slot, item = str(random.choice(slots)), offer.items[int(random.integers(len(offer.items)))].item
     names = kinds or KINDS
     return _MAKE[names[int(random.integers(len(names)))]](_About(random, match, slot, item))
-
-
-def kind_in_words(rule: Rule) -> str:
-    """The kind of a rule; soft pins are one of their own."""
-    return kind_of(type(rule)) + (" or above" if isinstance(rule, Pin) and rule.or_above else "")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from scipy.special import betaincinv
 
-from bench.random_rules import kind_in_words, random_rule
+from bench.random_rules import random_rule
 from policy.model.priors import interest_variance
 from policy.prices.earnings import Draws, Interval, Knowledge, interval_of
 from policy.prices.places import Slate, places_of
@@ -22,7 +22,7 @@ from policy.simulation.shop import Offer, Shop
 from policy.simulation.shops import SHOPS
 from policy.slates.composition import Statistics, compose
 from schemas.messages.pages import PageRules
-from schemas.rules import Rule
+from schemas.rules import Rule, kind_in_words
 
 EPOCHS = range(4)
 OF_A_SHOP = 5

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.random_rules import kind_in_words, random_rule
+from bench.random_rules import random_rule
 from bench.rules import EPOCHS, Priced, RulesPlan, prices_in
 from policy.hashes import arm_hashes
 from policy.model.priors import interest_variance
@@ -28,7 +28,7 @@ from policy.simulation.pages.world import PAGES
 from policy.slates.composition import Statistics
 from policy.slates.scoring import Belief
 from schemas.messages.pages import PageRules
-from schemas.rules import Rule
+from schemas.rules import Rule, kind_in_words
 
 ABOUT_SHELVES = 0.4
 """The share of rules that are about shelves."""

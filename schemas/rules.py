@@ -197,3 +197,8 @@ KINDS: tuple[type[Rule], ...] = (
 def kind_of(rule: type[Rule]) -> str:
     """How a file names the kind."""
     return str(rule.__struct_config__.tag)
+
+
+def kind_in_words(rule: Rule) -> str:
+    """How people call the kind of a rule: a pin that may stand above its slot is one of its own."""
+    return "soft pin" if isinstance(rule, Pin) and rule.or_above else kind_of(type(rule))

@@ -14,6 +14,7 @@ import click
 
 from bench.decisions.participants import PEERS, is_installed, participants
 from bench.options import taste_options
+from bench.progress import say
 from reshelf.cli.front import AT_LEAST_ONE, Front
 from streams.page_settings import LayoutSettings
 
@@ -89,6 +90,13 @@ ALONE = (PAGE, PICTURES, TASTES)
     help="How much the policy explores, as in the settings of layouts.",
 )
 @click.option(
+    "--drift",
+    type=click.FloatRange(0, 1),
+    default=LayoutSettings().drift,
+    show_default=True,
+    help="By how much click rates may change in a day, as in the settings of layouts.",
+)
+@click.option(
     "--new",
     type=click.FloatRange(0, 1),
     help="Which share of the items is replaced each day.  [default: as the shop has it]",
@@ -145,6 +153,7 @@ def decisions(
     limit_s: float,
     delay: int,
     exploration: float,
+    drift: float,
     new: float | None,
     text_share: float,
     unbounded: bool,
@@ -194,14 +203,14 @@ def decisions(
     checkpoints = sorted(set(views))
     sizes = {"segments": segments, "items": items, "views_per_day": daily, "text_share": text_share}
     if chain:
-        _answer(front, estimates, 10 * seeds, processes, _say)
+        _answer(front, estimates, 10 * seeds, processes, say)
     elif PICTURES in shops:
         _compare_pictures(front, checkpoints, seeds, processes, exploration)
     elif PAGE in shops:
         _compare_pages(front, checkpoints, seeds, processes, peers)
     elif TASTES in shops:
         about = exploration, visitors, elsewhere, worlds, folder, bound
-        _answer(front, tastes, checkpoints, seeds, processes, *about, _say)
+        _answer(front, tastes, checkpoints, seeds, processes, *about, say)
     elif renewals:
         shapes = _shapes(shops, new, unbounded, sizes)
         _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)
@@ -217,9 +226,9 @@ def decisions(
             delay=delay,
             limit_s=limit_s,
             bound=bound,
-            setup=Setup(choice=PolicyChoice(exploration=exploration)),
+            setup=Setup(choice=PolicyChoice(exploration=exploration), drift=drift),
             folder=folder,
-            say=_say,
+            say=say,
         )
         _hold(front, contest)
 
@@ -249,7 +258,7 @@ def _compare_pictures(front: Front, views: list[int], seeds: int, processes: int
     from policy.simulation.learned import Setup
     from schemas.messages.pages import PolicyChoice
 
-    _answer(front, pictured, views, seeds, processes, Setup(choice=PolicyChoice(exploration=exploration)), _say)
+    _answer(front, pictured, views, seeds, processes, Setup(choice=PolicyChoice(exploration=exploration)), say)
 
 
 def _answer(front: Front, measurement: ModuleType, *arguments: object) -> None:
@@ -263,7 +272,7 @@ def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int
     from schemas.messages.pages import PolicyChoice
 
     setup = Setup(choice=PolicyChoice(exploration=exploration))
-    rows = compare(shape, setup, views, seeds, processes, _say)
+    rows = compare(shape, setup, views, seeds, processes, say)
     front.answer({"page_views": views, "seeds": seeds, "renewals": rows}, text_of(rows))
 
 
@@ -277,9 +286,4 @@ def _compare_pages(front: Front, views: list[int], seeds: int, processes: int, p
         click.echo(
             f"{VOWPAL} does not take part: {PEERS[VOWPAL]} is not installed (`make bench` installs it)", err=True
         )
-    _answer(front, pages, views, seeds, processes, _say, tuple(PAGES), chosen)
-
-
-def _say(what: str, done: int, total: int) -> None:
-    if click.get_text_stream("stderr").isatty():
-        click.echo(f"\r{what}: {done} of {total}", err=True, nl=done == total)
+    _answer(front, pages, views, seeds, processes, say, tuple(PAGES), chosen)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bench.options import broker, machine, own_servers, with_own_topics
+from bench.progress import say
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 
@@ -88,16 +89,16 @@ def encode(
 def _beside(front: Front, texts: int, rounds: int, device: str, model: str, limit_s: float) -> None:
     from bench.encoding.encode import measure
 
-    content = {"machine": machine(), **measure(texts, rounds, device, model, limit_s, _say)}
-    _say("")
+    content = {"machine": machine(), **measure(texts, rounds, device, model, limit_s, say)}
+    say("")
     front.answer(content, _text(content))
 
 
 def _images(front: Front, pictures: int, device: str, model: str, limit_s: float) -> None:
     from bench.encoding.images import measure
 
-    content = {"machine": machine(), **measure(pictures, device, model, limit_s, _say)}
-    _say("")
+    content = {"machine": machine(), **measure(pictures, device, model, limit_s, say)}
+    say("")
     front.answer(
         content,
         f"{content['pictures']:,} pictures: {content['pictures_a_second']} a second, {content['ratio_to_plain_loop']} "
@@ -112,8 +113,8 @@ def _updates(front: Front, updates: int, changed: int, device: str, model: str) 
     from encoders.model import load
 
     settings = with_own_topics(front.settings, "updates")
-    result = measure(settings.kafka, Encoder(load(model, device)), updates, changed, _say)
-    _say("")
+    result = measure(settings.kafka, Encoder(load(model, device)), updates, changed, say)
+    say("")
     front.answer(
         {"machine": machine(), "broker": broker(front), **result},
         f"{updates:,} updates, {changed:,} texts changed, {result['texts_encoded']:,} encoded "
@@ -133,9 +134,3 @@ def _text(content: dict[str, Any]) -> str:
             f"cosine at least {row['min_cosine']}, {row['mean_cosine']} on average"
         )
     return "\n".join(lines)
-
-
-def _say(what: str) -> None:
-    """On one line, which the next one replaces."""
-    if click.get_text_stream("stderr").isatty():
-        click.echo(f"\r\x1b[K{what}", err=True, nl=False)

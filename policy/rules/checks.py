@@ -41,7 +41,7 @@ def _trial_problems(rule: declared.Rule, page: PageRules) -> Iterator[Problem]:
     if rule.branches is UNSET:
         return
     if isinstance(rule, declared.Sponsored | declared.ShelfRule):
-        kind = declared.kind_of(type(rule))
+        kind = declared.kind_in_words(rule)
         yield Problem("branches", f"expected none, as {kind} is decided for the whole page and cannot be on trial")
     names = {MAIN, *(branch.name for branch in page.branches)}
     for name in rule.branches:

@@ -54,7 +54,7 @@ class Table(Protocol):
 
 def label(rule: declared.Rule) -> str:
     """How a layout names a rule."""
-    return f"{declared.kind_of(type(rule))} {rule.name}"
+    return f"{declared.kind_in_words(rule)} {rule.name}"
 
 
 def stack_codes(rows: Sequence[Codes], arms: int) -> Codes:

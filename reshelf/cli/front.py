@@ -73,14 +73,17 @@ class Front:
         if self.embedded:
             raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
 
-    def answer(self, content: Mapping[str, Any], text: str, *, file: bool = False) -> None:
-        """Print one JSON object where `--json` was given, else the text; as it is where it is that of a `file`."""
+    def answer(self, content: Mapping[str, Any], text: str, *, file: bool = False, hang: int = 0) -> None:
+        """Print one JSON object where `--json` was given, else the text; as it is where it is that of a `file`.
+
+        What is broken in a narrow terminal goes on `hang` cells in.
+        """
         from reshelf.terminal.prose import tell
 
         if self.json or file:
             click.echo(json.dumps(content, ensure_ascii=False, default=str) if self.json else text)
         else:
-            tell(text)
+            tell(text, hang=hang)
 
     def _start(self) -> dict[str, Any]:
         from reshelf.processes.redis_cluster import embedded_cluster

@@ -21,7 +21,7 @@ from schemas.messages.pages import PageRules
 from schemas.messages.segments import SegmentModel
 from schemas.topics import IMPRESSIONS, SEGMENTS, UNIT_SEGMENTS
 from streams.catalog.segments.model_view import SegmentModelView
-from streams.fitter.segments.published import unit_segments
+from streams.kafka.bounds import watermarks
 from streams.kafka.reader import partitions_if_any, read_runs, reader
 from streams.layouts.segments.serving import served_segments
 
@@ -39,7 +39,7 @@ def look_at_segments(settings: Settings) -> Iterator[Finding]:
 
     Nothing where there is no such page and no such visitor.
     """
-    yield from unit_findings(settings, _units(settings))
+    yield from unit_findings(settings, _unit_records(settings))
     pages = {name: rules for name, rules in rules_topic.newest(settings.kafka).items() if rules.has_learned_segments}
     if not pages:
         return
@@ -48,19 +48,23 @@ def look_at_segments(settings: Settings) -> Iterator[Finding]:
     yield from view_findings(pages, model, _views(settings, pages))
 
 
-def _units(settings: Settings) -> int:
-    """How many visitors have a segment in `unit-segments`, which may not be there yet."""
+def _unit_records(settings: Settings) -> int:
+    """How many records `unit-segments` has at most, by the ends of its partitions; it may not be there yet."""
     with reader(settings.kafka) as consumer:
         places = partitions_if_any(consumer, settings.kafka.prefix + UNIT_SEGMENTS.name)
-    return len(unit_segments(settings.kafka)) if places else 0
+        bounds = [watermarks(consumer, place) for place in places]
+    return sum(end - first for first, end in bounds)
 
 
-def unit_findings(settings: Settings, units: int) -> Iterator[Finding]:
-    """Whether segments of so many visitors are renewed; nothing where there are none and shall be none."""
-    about, said = "segments of visitors", f"{number(units)} visitors have one in {UNIT_SEGMENTS.name}"
+def unit_findings(settings: Settings, records: int) -> Iterator[Finding]:
+    """Whether segments of visitors are renewed; nothing where there are none and shall be none.
+
+    A visitor has one of the `records` and more until the topic is compacted, and who left it has some, too.
+    """
+    about, said = "segments of visitors", f"at most {number(records)} visitors have one in {UNIT_SEGMENTS.name}"
     if settings.segments.publish_units:
         yield Finding(about, "ok", said)
-    elif units:
+    elif records:
         remedy = (
             "Empty the topic: delete it, and make it again with `reshelf topics apply`; edges notice. Or set "
             "segments.publish_units for the fitter again."

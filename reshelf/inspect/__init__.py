@@ -4,8 +4,7 @@
 - `consumer_groups`: the consumer groups of a namespace's workers, as the broker describes them
 - `duplicate_window`: how much of its time the window of duplicates covers, in words
 - `event_sample`: the ends of the event topics: what spoils figures without a sign shows in single events
-- `experiment`: how experiments stand: learned layouts against the holdout, and policies on trial
-  against the page's own
+- `experiment`: how experiments stand: learned layouts against the holdout
 - `explain`: an explanation from live topics and state, for people and scripts
 - `lag`: how far the state has come with each partition of the log
 - `layout_store`: the newest layout of each page and segment, compressed, and decoded when it is asked for
@@ -20,4 +19,5 @@
 - `shelves`: why a shelf stands where it stands
 - `search`: items by what they say and how they look
 - `stage_rows`: what follows a page's clicks, and what page views as wholes say, in words
+- `trials`: policies and rules on trial: how they do, for whom they hold
 """

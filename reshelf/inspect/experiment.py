@@ -1,4 +1,4 @@
-"""How experiments stand: learned layouts against the holdout, and policies on trial against the page's own."""
+"""How experiments stand: learned layouts against the holdout."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from policy.experiments.health import Health
 from policy.experiments.planning import pace
 from policy.experiments.sample_ratio import SampleRatio
 from policy.experiments.sequence import METRICS, VIEWS, Sides, Uplift, outcomes_of, uplift_of
-from policy.experiments.trial import Trial, trials
 from reshelf.inspect.event_sample import TopicSample, sample_of_topic
 from reshelf.namespaces.open_state import open_state
 from reshelf.rules.topic import newest
 from reshelf.settings import Settings
 from reshelf.words.said import say
 from schemas.errors import ReshelfError
-from schemas.messages.pages import MAIN, PageRules
+from schemas.messages.pages import PageRules
 from schemas.topics import DAY_MS, IMPRESSIONS
 from streams.fold.deltas import Traffic
-from streams.layouts.branches import shares_of
 from streams.state.arrays.experiment_bins import BucketBins, health_of, periods, sides
 
 PER_VIEWS = 1_000
@@ -68,13 +66,6 @@ class PageStanding(NamedTuple):
     of_a_day: bool
 
 
-class Trials(NamedTuple):
-    """How each policy on trial on a page does, by its name; and the settings that the state was made with."""
-
-    branches: dict[str, Trial]
-    settings: Settings
-
-
 class Counted(NamedTuple):
     """What was counted of a page in whole time buckets; the settings that the state was made with.
 
@@ -112,22 +103,6 @@ def _last_views(settings: Settings) -> TopicSample | None:
         return sample_of_topic(settings, IMPRESSIONS)
     except (ReshelfError, KafkaException):
         return None
-
-
-async def trials_of(settings: Settings, rules: PageRules, level: float) -> Trials:
-    """How each branch of a page does against the page's own policy."""
-    async with open_state(settings) as state:
-        bins = await state.reader.read_bins(rules.page)
-    return Trials(trials_by_branch(rules, bins, state.settings, level), state.settings)
-
-
-def trials_by_branch(rules: PageRules, bins: BucketBins, settings: Settings, level: float) -> dict[str, Trial]:
-    """How each branch of a page does by what was counted; `settings` are those that the state was made with."""
-    during, before = periods(bins, settings.experiment, settings.fold.bucket_ms)
-    shares = shares_of(rules)
-    earlier = before.learned if before else None
-    results = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
-    return dict(zip([name for name in shares if name != MAIN], results, strict=True))
 
 
 async def counted(settings: Settings, page: str, goal: str) -> Counted:
@@ -211,11 +186,6 @@ def sides_as_json(views: TopicSample | None, page: str) -> dict[str, int] | None
         return None
     wrong, total = views.other_side(page)
     return {"page_views": total, "on_the_other_side": wrong}
-
-
-def trial_as_json(trial: Trial) -> dict[str, Any]:
-    """A policy on trial as JSON has it: what is unknown is null."""
-    return {"views": trial.views, **uplifts_as_json(trial.uplifts, trial.sample_ratio)}
 
 
 def uplifts_as_json(uplifts: Mapping[str, Uplift], split: SampleRatio) -> dict[str, Any]:

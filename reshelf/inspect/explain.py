@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -29,14 +29,16 @@ from streams.layouts.segments.serving import page_epoch
 from streams.state.reader import KeyState
 
 LISTED = 20
+HANG = len("click rate ")
+"""Where what is told of an arm begins in its lines."""
 
 
-def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
+def explained(settings: Settings, page: str, segment: str, now_ms: int) -> tuple[Explanation, CatalogView]:
     """What the layout of a page and segment is made from now; raises `ReshelfError` where the page is not declared."""
     state = asyncio.run(state_of(settings, page, segment))
     catalog = read_catalog(settings.kafka)
     declared(catalog, page)
-    return explain_now(catalog, state, settings, page, segment, now_ms)
+    return explain_now(catalog, state, settings, page, segment, now_ms), catalog
 
 
 def explain_now(
@@ -86,8 +88,8 @@ def arm_of(explanation: Explanation, item: str) -> Arm:
     return match
 
 
-def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
-    """The explanation as plain values; of one item alone where it is named."""
+def as_json(explanation: Explanation, item: str | None, trials: Sequence[str] = ()) -> dict[str, Any]:
+    """The explanation as plain values; of one item alone where it is named.  `trials` tell of rules on trial."""
     arms = [arm_of(explanation, item)] if item else explanation.arms
     return {
         "page": explanation.layout.page,
@@ -99,6 +101,7 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
         "examination": explanation.examination,
         "rows": explanation.layout.row_propensities or {},
         "relaxed": explanation.layout.relaxed,
+        "on_trial": list(trials),
         "signals": msgspec.to_builtins(explanation.signals),
         "returns": msgspec.to_builtins(explanation.returns),
         "stages": [msgspec.to_builtins(stage) for stage in explanation.stages],
@@ -107,8 +110,10 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
     }
 
 
-def listing(explanation: Explanation, titles: Mapping[str, str] = MappingProxyType({})) -> RenderableType:
-    """The likeliest arms, one a line, with what people call them where that is known."""
+def listing(
+    explanation: Explanation, titles: Mapping[str, str] = MappingProxyType({}), trials: Sequence[str] = ()
+) -> RenderableType:
+    """The likeliest arms, one a line, with what people call them where that is known; `trials` are told below."""
     if not explanation.arms:
         return "the page has no candidates: no available item of the catalog fits them (`reshelf rules show`)"
     head = ["item", "seen", "clicks", "rate", "95 %", "slots", "title", "shelves", "rules"]
@@ -122,6 +127,7 @@ def listing(explanation: Explanation, titles: Mapping[str, str] = MappingProxyTy
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
     notes += [f"all segments get the slates of *: {why}"] if (why := explanation.layout.segments_withdrawn) else []
     notes += [f"relaxed: {text}" for text in explanation.layout.relaxed]
+    notes += trials
     return Group(
         table(head, rows, spare=len(head) - 6),
         *row_lines(explanation),
@@ -165,12 +171,12 @@ def row_lines(explanation: Explanation) -> Iterator[str]:
         yield f"row {row}: {by_likelihood(shares)}"
 
 
-def story(arm: Arm) -> str:
-    """One arm in words."""
+def story(arm: Arm, title: str = "", trials: Sequence[str] = ()) -> str:
+    """One arm in words, with what people call it where that is known; `trials` tell of rules on trial."""
     prior = arm.prior
     parts = ", ".join(f"{name} {difference(part, 2)}" for name, part in prior.features.items())
     lines = [
-        f"{arm.item}",
+        f"{arm.item}  {title}".rstrip(),
         f"seen       {number(arm.impressions)} times, {_looked_at(arm)}; {number(arm.clicks)} clicks"
         + (f"; {share(arm.retained, 0)} of that still counts" if arm.retained < 0.995 else ""),
         f"prior      {share(prior.click_rate, 3)}, weighing {number(prior.strength)} looks: the page's "
@@ -193,6 +199,7 @@ def story(arm: Arm) -> str:
     lines.append(f"stands     {places}" + (f"; {arm.baseline} in the baseline" if arm.baseline else ""))
     lines += [f"shelves    {_shelves(arm)}"] if arm.shelves else []
     lines += [f"rule       {text}" for text in arm.rules]
+    lines += [f"trial      {text}" for text in trials]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Literal, NamedTuple
 
 from schemas.messages.pages import PageRules
-from schemas.rules import FOR_EVER, kind_of
+from schemas.rules import FOR_EVER, kind_in_words
 from schemas.times import in_words
 
 WHEN = len("2026-12-01T06:00")
@@ -41,7 +41,7 @@ def campaigns(pages: Mapping[str, PageRules], now_ms: int) -> list[Campaign]:
     """All rules with a beginning or an end."""
     return sorted(
         (
-            Campaign(page, rule.name, kind_of(type(rule)), tuple(rule.segments), rule.starts_at, rule.ends_at, state)
+            Campaign(page, rule.name, kind_in_words(rule), tuple(rule.segments), rule.starts_at, rule.ends_at, state)
             for page, rules in pages.items()
             for rule in rules.rules
             if rule.starts_at or rule.ends_at < FOR_EVER

@@ -14,6 +14,7 @@ import yaml
 from policy.pages.messages import shelf_problems
 from policy.rules.checks import Problem, problems
 from reshelf.rules.bounds import LOADER, excess
+from reshelf.words.read import wrong
 from reshelf.words.said import joined, say
 from schemas.errors import BadSettings
 from schemas.messages.pages import Candidates, PageRow, PageRules, PageShelf, PolicyChoice, TemplateRow
@@ -58,16 +59,21 @@ def read(text: str, source: str, zone: tzinfo = UTC, more: MoreProblems = no_pro
 
     Dates and times without a zone are in `zone`.  `more` says what else is wrong with a page that fits, by path.
     """
-    pages, wrong = check(text, zone, more)
-    if wrong:
-        lines = [say("publish.line", source=source, line=str(line), text=text) for line, text in wrong[:SHOWN]]
-        rest = [say("publish.more-lines", count=len(wrong) - SHOWN)] if len(wrong) > SHOWN else []
+    pages, faults = check(text, zone, more)
+    if faults:
+        lines = [say("publish.line", source=source, line=str(line), text=said) for line, said in faults[:SHOWN]]
+        rest = [say("publish.more-lines", count=len(faults) - SHOWN)] if len(faults) > SHOWN else []
         raise BadSettings(joined("join.lines", [say("publish.do-not-fit"), *lines, *rest]))
     return pages
 
 
 def check(text: str, zone: tzinfo = UTC, more: MoreProblems = no_problems) -> tuple[list[PageRules], list[Wrong]]:
     """The pages that fit, and all that is wrong with the others."""
+    pages, faults = _checked(text, zone, more)
+    return pages, [Wrong(line, wrong(said)) for line, said in faults]
+
+
+def _checked(text: str, zone: tzinfo, more: MoreProblems) -> tuple[list[PageRules], list[Wrong]]:
     try:
         if beyond := excess(text):
             return [], [Wrong(*beyond)]
@@ -84,16 +90,16 @@ def check(text: str, zone: tzinfo = UTC, more: MoreProblems = no_problems) -> tu
         return [], [Wrong(1, "expected a page or a list of pages, got nothing")]
     several = isinstance(content, list)
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
-    pages, wrong, names = list[PageRules](), list[Wrong](), set[str]()
+    pages, found, names = list[PageRules](), list[Wrong](), set[str]()
     for node, content_of_page in zip(nodes, content if several else [content], strict=True):
         page, faults = _page(node, content_of_page, zone, more)
-        wrong += faults
+        found += faults
         if page is not None:
             pages.append(page)
             if page.page in names:
-                wrong.append(Wrong(_line(node), f"page {page.page!r} is in the file twice"))
+                found.append(Wrong(_line(node), f"page {page.page!r} is in the file twice"))
             names.add(page.page)
-    return pages, sorted(wrong)
+    return pages, sorted(found)
 
 
 def written(pages: list[PageRules], zone: tzinfo = UTC) -> str:
@@ -167,7 +173,7 @@ def _page(node: yaml.Node, content: Any, zone: tzinfo, more: MoreProblems) -> tu
     except msgspec.ValidationError as error:
         faults = list(islice(_invalid(plain), MOST_WRONG)) or [_said(error, "")]
         faults += odd
-        return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in faults]
+        return None, [Wrong(_line(_at(node, path)), wrong(said, path)) for path, said in faults]
     fields = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
     unknown = [Wrong(_line(_at(node, path)), said) for path, said in islice(_unknown(plain, fields, ""), MOST_WRONG)]
     faults = [*odd, *problems(page), *shelf_problems(page), *more(page)]
@@ -180,10 +186,10 @@ def _invalid(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
     parts = [
         (f"{name}[{at}]", part, ELEMENTS[name]) for name, several in lists.items() for at, part in enumerate(several)
     ]
-    wrong = [fault for part in parts for fault in _faults(*part)]
-    if not any(path.startswith(("shelves[", "rows[")) for path, _ in wrong):
+    inside = [fault for part in parts for fault in _faults(*part)]
+    if not any(path.startswith(("shelves[", "rows[")) for path, _ in inside):
         yield from _faults("", plain | ({"rules": []} if "rules" in lists else {}), PageRules)
-    yield from wrong
+    yield from inside
 
 
 def _faults(path: str, part: Any, kind: Any) -> Iterator[tuple[str, str]]:

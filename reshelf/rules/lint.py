@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from policy.items import ItemFacts
 from reshelf.numbers import number
+from reshelf.words.read import similar
 from reshelf.words.said import joined, say
 from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Match, Pin
@@ -48,7 +49,7 @@ def _own(page: PageRules) -> Iterator[str]:
         *(("slot", slots), ("shelf", shelves), ("row", rows)),
         *(("segment", segments), ("content block", page.blocks)),
     ):
-        yield from SimilarNames(kind).take_all(names)
+        yield from map(similar, SimilarNames(kind).take_all(names))
     window = page.attribution_window
     if isinstance(window, int) and window % DAY_S == 0 and window < MOST_SECONDS:
         days = window // DAY_S

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from policy.items import ItemFacts
 from policy.rules.compiled import in_force
+from policy.rules.constraint import label
 from policy.rules.matching import about
 from schemas.messages.pages import PageRules
 from schemas.rules import Bid, Boost, Exposure, Match, Pin, Placement, Rule, Sponsored, kind_of
@@ -50,13 +51,21 @@ def marks(
     listed: list[list[Mark]] = [[] for _ in places]
     for rule in rules:
         for at in _concerned(rule, places, items, catalog, now_ms):
-            gave_way = any(text.startswith(f"{kind_of(type(rule))} {rule.name}:") for text in relaxed)
+            gave_way = any(text.startswith(f"{label(rule)}:") for text in relaxed)
             factor = rule.factor if isinstance(rule, Boost) else 1.0
             lowest = rule.slot if isinstance(rule, Pin) and rule.or_above else ""
             on_trial = rule.branches is not UNSET
             mark = Mark(kind_of(type(rule)), rule.name, rule.ends_at, factor, gave_way, lowest, on_trial)
             listed[at].append(mark)
     return listed
+
+
+def concerns(rule: Rule, cell: tuple[str, str], catalog: Mapping[str, ItemFacts], now_ms: int) -> bool:
+    """Whether a rule bears on a slot and an item there; one that is about no items in particular does on all."""
+    if isinstance(rule, Pin):
+        return rule.slot == cell[0] or rule.item == cell[1]
+    everywhere = getattr(rule, "match", Match()) == Match()
+    return everywhere or bool(list(_concerned(rule, [cell], [cell[1]], catalog, now_ms)))
 
 
 def _concerned(

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from functools import cache
 
 from reshelf.words.catalog import ENGLISH, GAP, catalog
-from reshelf.words.said import Said, joined, say
+from reshelf.words.said import Said, Value, joined, say
 
 
 def as_said(text: str, group: str) -> str:
     """The sentence of those whose keys begin with `group` that a text is; the text itself where it is none of them."""
+    if isinstance(text, Said):
+        return text
     for key, pattern in _patterns(group):
         if match := pattern.fullmatch(text):
             return Said(key, match.groupdict())
@@ -29,6 +31,26 @@ def crossed(text: str) -> str:
     """The outcomes whose guard-rails were crossed, as layouts say it: `clicks -9.0% to -7.0%; orders ...`."""
     parts = [as_said(part, "crossed.") for part in text.split("; ")]
     return joined("join.clauses", parts)
+
+
+def wrong(text: str, path: str = "") -> str:
+    """What does not fit in a file of pages, at a path in it."""
+    said = as_said(text, "wrong.")
+    return say("wrong-at", said=said, path=path) if path else said
+
+
+def similar(text: str) -> str:
+    """What is said of names that people would take for one; kinds of names and differences are sentences, too."""
+    said = as_said(text, "similar.")
+    if not isinstance(said, Said):
+        return said
+    parts = {name: _part(value) if name in ("kind", "difference") else value for name, value in said.values.items()}
+    return Said(said.key, parts)
+
+
+def _part(value: Value) -> Value:
+    part = as_said(str(value), "similar-part.")
+    return Said(part.key, {name: _part(one) for name, one in part.values.items()}) if isinstance(part, Said) else part
 
 
 @cache

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from policy.assignment import branches_of_bins
 from policy.experiments.sample_ratio import SampleRatio
 from policy.experiments.sequence import VIEWS, Uplift
 from policy.experiments.trial import Trial
@@ -23,11 +24,13 @@ from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Price, Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar, in_force_since, views_since
 from reshelf.inspect.prices.so_far_words import as_json, in_words
+from reshelf.inspect.trials.measured import Trials, trial_began, trials_in
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import Branch, PageRules, PolicyChoice
 from schemas.rules import Pin, Rule
 from streams.fold.deltas import Traffic
+from streams.settings import FoldSettings
 from streams.state.arrays.tables import decode_bins
 
 PIN = Pin(name="week", item="i1", slot="top")
@@ -118,22 +121,55 @@ def test_what_a_sponsor_pays_is_beside_what_the_bid_costs() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
-        (0.02, 0.07, "gains, +2.0% to +7.0%"),
-        (-0.07, -0.02, "loses, −7.0% to −2.0%"),
-        (-0.02, 0.07, "not decided, −2.0% to +7.0%"),
+        (0.02, 0.07, "gains +2.0% to +7.0%"),
+        (-0.07, -0.02, "loses −7.0% to −2.0%"),
+        (-0.02, 0.07, "not decided −2.0% to +7.0%"),
         (-1.0, math.inf, "not known yet"),
     ],
 )
 def test_what_was_measured_of_a_rule_on_trial_is_told_beside_its_price(low: float, high: float, verdict: str) -> None:
     on_trial = msgspec.structs.replace(PIN, branches=["a", "b"])
     trial = Trial(1_234, {"clicks": Uplift(0.1, 0.1, 0.0, low, high)}, SampleRatio(9, 9, 0.5, 1.0))
-    report = told(1_000.0)
-    report = report._replace(rules=[report.rules[0]._replace(rule=on_trial)], trials={"a": trial})
+    report, trials = told(1_000.0), Trials({"a": trial, "c": trial}, T0, Settings())
+    report = report._replace(rules=[report.rules[0]._replace(rule=on_trial)], trials=trials)
     console = Console(width=100, highlight=False, record=True, file=io.StringIO())
     console.print(in_words(report, 0.95, Settings()))
-    text = console.export_text()
-    assert "on trial in the branch a, 1,234 page views; against the page without it:\n    clicks: " + verdict in text
+    text = " ".join(console.export_text().split())
+    assert "on trial in the branch a, 1,234 page views since 2026-09-21" in text and "branch c" not in text
+    assert f"between clicks {verdict}" in text
     assert list(as_json(report, 0.95)["rules"][0]["trials"]) == ["a"]
+
+
+def tried(number: int, *rules: Rule, share: float = 0.5) -> PageRules:
+    return msgspec.structs.replace(
+        version(number, *rules), branches=[Branch("a", share, PolicyChoice())], branch_salt="week"
+    )
+
+
+def test_a_trial_begins_with_its_branches_and_with_the_rules_in_them() -> None:
+    on_trial = msgspec.structs.replace(PIN, branches=["a"])
+    assert (
+        trial_began(
+            [version(1), tried(2), tried(3, on_trial), tried(4, on_trial, Pin(name="other", item="i2", slot="top"))]
+        )
+        == T0 + 3 * HOUR
+    )
+    assert trial_began([tried(1, on_trial), tried(2), tried(3, on_trial)]) == T0 + 3 * HOUR
+    assert trial_began([tried(1, on_trial), tried(2, on_trial, share=0.25)]) == T0 + 2 * HOUR
+
+
+def test_page_views_before_a_trial_are_not_of_it() -> None:
+    counted = bins({0: 700, 1: 500, 2: 30, 3: 4})
+    for (_, traffic), table in counted.items():
+        table[:, VIEWS] = table[3, VIEWS] if traffic is Traffic.LEARNED else 0
+    began = msgspec.structs.replace(tried(1), published_at=T0 + HOUR + 1)
+    hourly = Settings(fold=FoldSettings(bucket_ms=HOUR))
+    trials = trials_in([version(0), began], counted, hourly, 0.95)
+    assert trials.counted_since == -(-began.published_at // HOUR) * HOUR
+    mine = branches_of_bins("week", (0.5, 0.5)).count(1)
+    assert trials.branches["a"].views == 34 * mine
+    whole = trials_in([version(0), began], counted, Settings(fold=FoldSettings(bucket_ms=0)), 0.95)
+    assert (whole.counted_since, whole.branches["a"].views) == (0, 1_234 * mine)
 
 
 @pytest.mark.parametrize("views", [None, 3.0, 2e9])

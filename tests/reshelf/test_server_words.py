@@ -21,6 +21,8 @@ from policy.rules.registry import KINDS
 from reshelf.console.access_control import AccessControl
 from reshelf.console.language import DEFAULT, as_json
 from reshelf.console.notices.message import Notice, payload, subject
+from reshelf.rules.file import check
+from reshelf.rules.lint import lint
 from reshelf.service_settings import ConsoleSettings
 from reshelf.words.catalog import GAP, LANGUAGES, asked_language, catalog
 from reshelf.words.read import as_said, crossed, relaxed
@@ -43,7 +45,7 @@ SAID_TO_OTHERS = re.compile(
 )
 """What browsers are told in headers, who starts the console or changes it, and what stands in records of topics."""
 WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? +[A-Za-z]")
-GROUPS = ("relaxed.", "kind.", "crossed.", "effect.", "shelf-rule.")
+GROUPS = ("relaxed.", "kind.", "crossed.", "effect.", "shelf-rule.", "wrong.", "similar.", "similar-part.")
 
 
 def gaps(text: Any) -> set[str]:
@@ -84,6 +86,38 @@ def test_catalogs_have_what_the_code_asks_for_and_no_more() -> None:
     begun = tuple(re.findall(r'\bsay\(\s*f"([a-z.-]+)\{', code)) + GROUPS
     quoted = set(re.findall(r'"([\w.-]+)"', code))
     assert {key for key in known if key not in literal | quoted and not key.startswith(begun)} == set()
+
+
+@pytest.mark.parametrize("group", ["kind.", "wrong.", "similar.", "similar-part."])
+def test_each_text_is_read_back_as_the_sentence_that_it_is(group: str) -> None:
+    for key, text in catalog("en").items():
+        if key.startswith(group):
+            said = as_said(str(say(key, **dict.fromkeys(gaps(text), "x"))), group)
+            assert isinstance(said, Said) and said.key == key
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("slots: [a]\nrules: [{kind: pin, name: x, item: i}]", "rules[0]：缺少必填字段 `slot`"),
+        (
+            "slots: [a]\nrules: [{kind: boost, name: x, match: {}, factor: -1}]",
+            "rules[0].factor：应为 >= 0.0 的 `float`",
+        ),
+        ("slots: [a]\ncolour: red", "此处没有字段 `colour`；可用的字段：page, slots"),
+        ("slots: [a, a]", "`slots` 中每个位置只能写一次"),
+    ],
+)
+def test_what_does_not_fit_in_a_file_is_said_in_each_language(page: str, said: str) -> None:
+    (fault,) = check(f"page: home\n{page}\n")[1]
+    assert in_language(fault.text, "zh").startswith(said)
+
+
+def test_names_that_are_like_others_are_told_in_each_language() -> None:
+    pages, faults = check("page: home\nslots: [a, 'A ']\n")
+    (first, *_) = lint(pages[0], {})
+    assert not faults and first == "slot 'A ' differs from 'a' by blanks at an end and case alone: they are two"
+    assert in_language(first, "zh") == "位置“A ”与“a”仅有首尾空格和大小写之别：它们是两个名称"
 
 
 @pytest.mark.parametrize("file", ROOMS, ids=lambda file: str(file.relative_to(ROOT)))

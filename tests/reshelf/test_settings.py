@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reshelf.cli.setup.settings import HANG, lines_of
 from reshelf.settings import Settings, as_file, fields, load_settings, template, values_with_sources
+from reshelf.terminal.prose import wrapped
 from schemas.errors import BadSettings
 from streams.state.connection.client import redis_sync_client
 from tests.reshelf.environments import alone, in_environment
@@ -231,3 +233,18 @@ def test_template_holds_every_key_with_its_default() -> None:
     Path("reshelf.toml").write_text(bare)
     assert load_settings().settings == Settings()
     assert tomllib.loads(commented) == {group: {} for group in read}
+
+
+def test_no_line_of_settings_is_wider_than_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "of-a-shop.toml"
+    file.write_text(f'[kafka]\nbootstrap = "{",".join(f"broker-{number}.shop:9092" for number in range(2))}"\n')
+    monkeypatch.setenv("RESHELF_SETTINGS", str(file))
+    monkeypatch.setenv("RESHELF_EXPERIMENT__PRE_PERIOD_SINCE_MS", "1780000000000")
+    monkeypatch.setenv("RESHELF_EXPERIMENT__SINCE_MS", "1790000000000")
+    rows = [
+        (key, value, origin.replace(str(tmp_path), "/srv"))
+        for key, value, origin in values_with_sources(load_settings())
+    ]
+    lines = [line for text in lines_of(rows) for line in wrapped(text, 80, HANG)]
+    assert max(map(len, lines)) <= 80 and len(lines) > len(rows)
+    assert "1790000000000" in "\n".join(lines) and any(line.startswith(" " * HANG) for line in lines)

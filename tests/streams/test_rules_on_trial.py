@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
+
 import msgspec
 import pytest
 
-from policy.assignment import slate_chances
+from policy.assignment import own_slates, slate_chances
 from policy.rules.checks import problems
+from reshelf import numbers
 from reshelf.evaluation.autopilot import race_of
 from reshelf.inspect.prices.priced import Circumstances, RulePages, priced
+from reshelf.inspect.trials.words import Cell, on_trial, trials_of_cell
 from reshelf.rules.file import read, written
 from reshelf.rules.marks import marks, rules_of
+from reshelf.words.said import in_language
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Branch, PageRules, PolicyChoice
@@ -67,6 +73,24 @@ def test_on_shelves_too_it_leaves_the_other_slates_as_they_are() -> None:
     own = len(free.slates)
     assert (tried.slates[:own], tried.baseline) == (free.slates, free.baseline)
     assert [slate["first.1"] for slate in tried.slates[own:]] == [item] * 3
+
+
+def test_why_says_for_whom_it_holds_and_what_the_slot_has_without_it() -> None:
+    layout = compose("s", STATE, page(PIN, OFF), SETTINGS, 7)
+    tried, free = on_trial(declared(PIN, OFF), "s", 9), own_slates(layout)
+    said = partial(trials_of_cell, tried, layout, catalog=page().items, title_of=str.upper, now_ms=9)
+    most = Counter(slate["top"] for slate in free).most_common(1)[0][0]
+    share = numbers.share(sum(slate_chances(layout)[4:]), 0)
+    pinned = f"On trial for {share} of visitors: pin pin holds in the branch try alone."
+    assert (
+        said(Cell("top", most))
+        == said(Cell("", "i0"))
+        == [f"{pinned} There top has I0 most often, for all others {most.upper()}."]
+    )
+    (kept_off,) = said(Cell("left", "i1"))
+    assert "boost off holds in the branch main alone" in kept_off and "left" in kept_off
+    assert len(said(Cell("", ""))) == 2 and not said(Cell("left", "i5"))
+    assert in_language(said(Cell("top", "i5"))[0], "zh").startswith(f"正在 {share} 的访客中试行")
 
 
 def test_it_is_priced_by_the_share_of_those_who_get_it() -> None:

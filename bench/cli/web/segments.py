@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.options import machine, rounds
+from bench.progress import say
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 
@@ -35,15 +36,11 @@ def segments(front: Front, visitors: int, items: int, tastes: int, rounds: int) 
 
     from bench.web.segments import measure
 
-    result = measure(visitors, items, tastes, rounds, _say)
+    result = measure(visitors, items, tastes, rounds, say)
+    say("")
     text = (
         f"{result.segments} segments of {result.visitors:,} visitors with {result.votes:,} votes: first fit "
         f"{result.fit_s} s, the next {result.again_s} s; {result.memory_gb} GB at most\n"
         f"model {result.model_mb} MB for {result.items_with_points:,} items; a choice {result.choose_us} µs"
     )
     front.answer({"machine": machine(), "broker": "none", "segments": asdict(result)}, text)
-
-
-def _say(step: str) -> None:
-    if click.get_text_stream("stderr").isatty():
-        click.echo(step, err=True)

@@ -81,22 +81,27 @@ def status(front: Front, page: str | None, level: float) -> None:
 def branches(front: Front, page: str, level: float) -> None:
     """Show the uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
 
-    Events count from experiment.since_ms on. Set it to the time when the trial began.
+    Counts begin with the first whole time bucket after the trial began, and after experiment.since_ms. A trial begins
+    anew when its branches, their policies, or rules that name them change.
 
     Example: reshelf experiment branches home
     """
-    from reshelf.inspect.experiment import trial_as_json, trials_of
+    from reshelf.inspect.trials.measured import trial_as_json, trials_of
     from reshelf.rules import topic
+    from reshelf.rules.calendar import moment
 
     front.require_state()
     rules = topic.newest(front.settings.kafka).get(page)
     if rules is None or not rules.branches:
         raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")
-    report = asyncio.run(trials_of(front.settings, rules, level))
+    report = asyncio.run(trials_of(front.settings, topic.history(front.settings.kafka, page), level))
     if front.json:
         content = {name: trial_as_json(trial) for name, trial in report.branches.items()}
-        front.answer({"level": level, "page": page, "branches": content}, "")
+        since = report.counted_since
+        front.answer({"level": level, "page": page, "counted_since": since, "branches": content}, "")
     else:
+        if report.counted_since:
+            tell(f"counted from {moment(report.counted_since, front.settings.shop.zone)} on, in whole time buckets")
         for name, trial in report.branches.items():
             _table(f"{page}, per page view", (name, MAIN), trial.uplifts, report.settings.fold.currency)
             _split(trial.sample_ratio, name, MAIN)

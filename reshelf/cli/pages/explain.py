@@ -37,21 +37,28 @@ def explain(front: Front, page: str, segment: str, item: str | None, shelf: str 
     if shelf:
         _explain_shelf(front, page, segment, shelf, now_ms)
         return
-    from reshelf.inspect.explain import arm_of, as_json, explained, listing, story
+    from reshelf.inspect.explain import HANG, arm_of, as_json, explained, listing, story
+    from reshelf.inspect.layouts_topic import titles_of
+    from reshelf.inspect.trials.words import Cell, on_trial, trials_of_cell
+    from reshelf.terminal.tables import show
 
-    explanation = explained(front.settings, page, segment, now_ms)
+    explanation, catalog = explained(front.settings, page, segment, now_ms)
     if not any(arm.impressions for arm in explanation.arms):
         note = f"no item of page {page!r} was seen in segment {segment!r} yet: all of this is what is known before"
         click.echo(f"note: {note}", err=True)
-    if front.json:
-        click.echo(json.dumps(as_json(explanation, item), ensure_ascii=False))
-    elif item:
-        tell(story(arm_of(explanation, item)))
-    else:
-        from reshelf.inspect.layouts_topic import titles_of
-        from reshelf.terminal.tables import show
+    titles = {} if front.json else titles_of(front.settings.kafka)
+    tried = on_trial(catalog.rules[page], segment, now_ms)
 
-        show(listing(explanation, titles_of(front.settings.kafka)))
+    def title(of: str) -> str:
+        return titles.get(of, of)
+
+    trials = trials_of_cell(tried, explanation.layout, Cell("", item or ""), catalog.items, title, now_ms)
+    if front.json:
+        click.echo(json.dumps(as_json(explanation, item, trials), ensure_ascii=False))
+    elif item:
+        tell(story(arm_of(explanation, item), titles.get(item, ""), trials), hang=HANG)
+    else:
+        show(listing(explanation, titles, trials))
 
 
 def _explain_shelf(front: Front, page: str, segment: str, shelf: str, now_ms: int) -> None:

@@ -76,10 +76,13 @@ function soFar(rule, report) {
   return element("span", `${kind} small`, ` · ${t(`rules.${key}`, values)}`);
 }
 
-// What was measured of a rule on trial, in clicks, for each of its branches.
+// What was measured of a rule on trial, in clicks, for each of its branches, and of how many page views since when.
 function measured(rule, report) {
-  const one = report?.rules?.find((each) => each.name === rule.name);
-  return Object.values(one?.trials ?? {}).map(({ uplift }) => {
+  const one = report?.rules?.find((each) => each.name === rule.name),
+    began = report?.trials_counted_since ?? 0,
+    counted = began > Date.now() ? "begins" : began ? "views" : "all",
+    since = day(began);
+  return Object.values(one?.trials ?? {}).map(({ uplift, views }) => {
     const { low, high } = uplift.clicks ?? {};
     const known = low !== null && high !== null && low !== undefined,
       [key, kind] = !known
@@ -92,7 +95,7 @@ function measured(rule, report) {
     return element(
       "span",
       `${kind} small`,
-      ` · ${t(`rules.trial-${key}`, known ? { low: gain(low), high: gain(high) } : {})}`,
+      ` · ${t(`rules.trial-${key}`, known ? { low: gain(low), high: gain(high) } : {})} ${t(`rules.trial-${counted}`, { views, since })}`,
     );
   });
 }
@@ -110,7 +113,7 @@ function inForce(rule, titles, report) {
         ? [t("rules.holds"), "on"]
         : [t("rules.until", { day: day(rule.ends_at) }), "on"];
   return element("li", "", [
-    element("span", "tag", rule.kind),
+    element("span", "tag", t(`kind.${rule.or_above ? "soft-pin" : rule.kind}`)),
     element("span", "", [
       element("b", "", rule.name),
       element(

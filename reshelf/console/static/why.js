@@ -198,13 +198,14 @@ export const why = {
       story = element("ol", "steps", element("li", "loading", t("why.loading"))),
       shape = element("div"),
       answer = element("p", "verdict"),
+      trials = element("div"),
       small = element("p", "small soft"),
       visits = element("ol", "steps"),
       stages = element("ol", "steps");
     slots.setAttribute("aria-label", t("why.slot"));
     slots.addEventListener("change", () => now.go({ slot: slots.value, shelf: "" }));
     const title = element("span"),
-      arm = element("section", "panel", [element("h2", "", title), small, answer, shape, story]),
+      arm = element("section", "panel", [element("h2", "", title), small, answer, trials, shape, story]),
       above = panel(t("why.above"), visits, t("why.above-note")),
       here = panel(t("why.here"), standing, t("why.seen-by")),
       likely = panel(t("why.others"), others),
@@ -243,6 +244,7 @@ export const why = {
       say(answer, t("why.shelf-seen", { share: percent(content.shelf.share, 0) }));
       say(small, content.shelf.shelf);
       shape.replaceChildren();
+      trials.replaceChildren();
       story.replaceChildren(...content.shelf.facts.map((fact) => step(fact.title, fact.text, fact.value)));
     }
 
@@ -292,6 +294,7 @@ export const why = {
       title.className = "arm-title";
       say(title, content.arm.title);
       say(answer, content.answer ?? "");
+      trials.replaceChildren(...content.trials.map((text) => element("p", "", text)));
       say(small, content.arm.item);
       past.hidden = false;
       if (pastOf !== content.arm.item) {

@@ -14,7 +14,9 @@ from reshelf.inspect.explain import explain_now
 from reshelf.inspect.shelves.explained import read_states, shelf_of_now
 from reshelf.inspect.shelves.words import facts
 from reshelf.inspect.stage_rows import stage_rows, visit_rows
+from reshelf.inspect.trials.words import Cell, on_trial, trials_of_cell
 from reshelf.words.read import as_said, crossed, relaxed
+from reshelf.words.said import Said
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
 from streams.layouts.explain import Arm
@@ -56,8 +58,18 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
         "visits": [row._asdict() for row in visit_rows(explanation.visits)],
         "shelves": _shelves(rules, published.layout() if published else None),
         "answer": chosen and answer(rules, explanation, chosen, (slot, segment), now_ms, view.settings.shop.zone),
+        "trials": _trials(view, rules, explanation.layout, Cell(slot, chosen.item if chosen else ""), now_ms),
         "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | _plain(chosen)),
     }
+
+
+def _trials(view: LiveView, rules: PageRules, layout: Layout, cell: Cell, now_ms: int) -> list[Said]:
+    texts, tried = view.catalog.texts, on_trial(rules, layout.segment, now_ms)
+
+    def title(item: str) -> str:
+        return texts[item].title if item in texts else item
+
+    return trials_of_cell(tried, layout, cell, view.catalog.items, title, now_ms)
 
 
 def _plain(arm: Arm) -> dict[str, Any]:

@@ -41,9 +41,13 @@ async def _pages(view: LiveView) -> list[dict[str, Any]]:
     if (state := view.state) is None:
         return [{"page": rules.page, "gains": []} for rules in pages]
     bins = [await state.reader.read_bins(rules.page) for rules in pages]
-    return [
-        {"page": rules.page, "gains": [_gain(gain) for gain in segment_gains(rules, of_page, state.settings, LEVEL)]}
+    gains = [
+        segment_gains(view.rules_history.versions(rules), of_page, state.settings, LEVEL)
         for rules, of_page in zip(pages, bins, strict=True)
+    ]
+    return [
+        {"page": rules.page, "gains": [_gain(gain) for gain in those]}
+        for rules, those in zip(pages, gains, strict=True)
     ]
 
 

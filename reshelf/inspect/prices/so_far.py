@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import UNSET
 
 from policy.defaults import LEVEL
 from policy.experiments.sequence import VIEWS
-from policy.experiments.trial import Trial
 from policy.prices.earnings import Earnings
-from reshelf.inspect.experiment import trials_by_branch
 from reshelf.inspect.prices.preview import PagePair, Preview, price_pages
+from reshelf.inspect.trials.measured import Trials, trials_in
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.messages.pages import PageRules
@@ -39,12 +38,12 @@ class SoFar(NamedTuple):
 class Report(NamedTuple):
     """The rules of a page as they stand, with what they were priced by, bids among them.
 
-    `trials` are the page's branches by name, as they were measured: those that rules on trial hold in.
+    `trials` are the page's branches as they were measured, None where no rule is on trial.
     """
 
     preview: Preview
     rules: Sequence[SoFar]
-    trials: Mapping[str, Trial] = {}
+    trials: Trials | None = None
 
 
 def report(settings: Settings, pair: PagePair, versions: Sequence[PageRules], at_ms: int) -> Report:
@@ -52,12 +51,11 @@ def report(settings: Settings, pair: PagePair, versions: Sequence[PageRules], at
     preview = price_pages(settings, pair, (), at_ms)
     bins, of_state = asyncio.run(_read(settings, preview.rules.page))
     rules, width = preview.rules.rules, of_state.fold.bucket_ms
-    branches = {name for rule in rules if rule.branches is not UNSET for name in rule.branches}
-    measured = trials_by_branch(preview.rules, bins, of_state, LEVEL) if branches else {}
+    tried = any(rule.branches is not UNSET for rule in rules)
     return Report(
         preview,
         [_so_far(rule, preview, versions, bins, width) for rule in rules],
-        {name: trial for name, trial in measured.items() if name in branches},
+        trials_in(versions or [preview.rules], bins, of_state, LEVEL) if tried else None,
     )
 
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from msgspec import UNSET
 from rich.console import Group, RenderableType
 
 from policy.arrays import Floats
+from policy.experiments.sequence import Uplift
 from policy.experiments.trial import Trial
 from policy.prices.earnings import interval_of
-from reshelf.inspect.experiment import trial_as_json
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar
 from reshelf.inspect.prices.words import earnings_as_json, sponsorship_as_json
+from reshelf.inspect.trials.measured import trial_as_json
 from reshelf.numbers import between, number, outcome, share, signed
 from reshelf.rules.calendar import moment
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
-from schemas.rules import Rule, kind_of
+from schemas.rules import Rule, kind_in_words
 
 COLUMNS = "rule", "kind", "since", "page_views", "outcome", "per_page_view", "mean", "low", "high"
 """Of CSV."""
@@ -39,6 +41,7 @@ def as_json(report: Report, level: float) -> dict[str, Any]:
         "currency": preview.currency,
         "level": level,
         "segments_left_out": preview.left_out,
+        "trials_counted_since": report.trials and report.trials.counted_since,
         "rules": [
             _rule(each, level)
             | {"sponsor": _sponsor(preview.sponsorship(each.rule.name), each.views, level)}
@@ -50,8 +53,10 @@ def as_json(report: Report, level: float) -> dict[str, Any]:
 
 def _trials(rule: Rule, report: Report) -> Mapping[str, Trial]:
     """What was measured of the branches that a rule on trial holds in."""
-    names = () if rule.branches is UNSET else rule.branches
-    return {name: report.trials[name] for name in names if name in report.trials}
+    chosen, measured = rule.branches, report.trials
+    if measured is None or chosen is UNSET:
+        return {}
+    return {name: trial for name, trial in measured.branches.items() if name in chosen}
 
 
 def _sponsor(bid: Sponsorship | None, views: float | None, level: float) -> dict[str, Any] | None:
@@ -62,7 +67,7 @@ def _rule(so_far: SoFar, level: float) -> dict[str, Any]:
     rule, since, counted_since, views, change = so_far
     return {
         "name": rule.name,
-        "kind": kind_of(type(rule)),
+        "kind": kind_in_words(rule),
         "in_force_since": since,
         "counted_since": counted_since,
         "page_views": views,
@@ -78,7 +83,7 @@ def in_words(report: Report, level: float, settings: Settings) -> RenderableType
         f"against the page without it, by what is known of its items now; {share(level, 0)} between.",
     ]
     for each in report.rules:
-        said += ["", *_of_rule(each, preview, level, settings), *_measured(each.rule, report)]
+        said += ["", *_of_rule(each, preview, level, settings), *_measured(each.rule, report, settings.shop.zone)]
     if not report.rules:
         said.append("The page has no rules.")
     if preview.left_out:
@@ -96,7 +101,7 @@ def csv_rows(report: Report, level: float, settings: Settings) -> Iterator[dict[
                 so_far = {} if views is None else {side: times * value for side, value in interval._asdict().items()}
                 yield {
                     "rule": rule.name,
-                    "kind": kind_of(type(rule)),
+                    "kind": kind_in_words(rule),
                     "since": moment(since, settings.shop.zone),
                     "page_views": views,
                     "outcome": name,
@@ -108,7 +113,7 @@ def csv_rows(report: Report, level: float, settings: Settings) -> Iterator[dict[
 def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) -> Sequence[RenderableType]:
     rule, since, counted_since, views, change = so_far
     zone = settings.shop.zone
-    head = f"{rule.name} ({kind_of(type(rule))})"
+    head = f"{rule.name} ({kind_in_words(rule)})"
     if change is None:
         return [f"{head}: not in force now for any segment"]
     began = f"{head}, since {moment(since, zone)}"
@@ -125,19 +130,28 @@ def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) 
     return said
 
 
-def _measured(rule: Rule, report: Report) -> Iterator[RenderableType]:
+def _measured(rule: Rule, report: Report, zone: tzinfo) -> Iterator[RenderableType]:
     """How those who get a rule on trial do against those who do not: by what they did, with always-valid bounds."""
     for name, trial in _trials(rule, report).items():
-        yield f"  on trial in the branch {name}, {number(trial.views)} page views; against the page without it:"
-        for outcome_name, uplift in trial.uplifts.items():
-            yield f"    {outcome_name}: {_verdict(uplift.low, uplift.high)}"
+        yield f"  on trial in the branch {name}, {_counted(trial, report, zone)}"
+        if trial.views:
+            rows = [(f"  {key.replace('_', ' ')}", *_verdict(uplift)) for key, uplift in trial.uplifts.items()]
+            yield table(["", "against the page without it", "between"], rows)
+            yield "  To keep it, leave out its `branches`, then the branch; to drop it, leave out the rule."
 
 
-def _verdict(low: float, high: float) -> str:
+def _counted(trial: Trial, report: Report, zone: tzinfo) -> str:
+    since = report.trials.counted_since if report.trials else 0
+    if since > report.preview.at_ms:
+        return f"counted from {moment(since, zone)} on, when the next whole time bucket begins"
+    return f"{number(trial.views)} page views" + (f" since {moment(since, zone)}" if since else "")
+
+
+def _verdict(uplift: Uplift) -> tuple[str, str]:
+    low, high = uplift.low, uplift.high
     if not (math.isfinite(low) and math.isfinite(high)):
-        return "not known yet"
-    said = "gains" if low > 0.0 else "loses" if high < 0.0 else "not decided"
-    return f"{said}, {between(low, high)}"
+        return "not known yet", ""
+    return "gains" if low > 0.0 else "loses" if high < 0.0 else "not decided", between(low, high)
 
 
 def _most_displaced(bid: Sponsorship) -> str:
