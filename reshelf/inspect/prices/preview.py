@@ -31,7 +31,7 @@ from streams.state.reader import KeyState
 E = TypeVar("E", Earnings, Sponsorship)
 MOST_SEGMENTS = 50
 """Segments that are priced: those seen most."""
-LAYOUTS = 64
+LAYOUTS = 16
 """Layouts of a page that are averaged over all its segments: the more segments, the fewer of each."""
 
 
