@@ -124,7 +124,8 @@ def test_items_are_where_they_may_be_whatever_rules_ask_for(seed: int, choice: P
             left = items.usable[rows[row]].copy()
             left[filled] = False
             # What is kept for a shelf, or for a pin that then does not hold, may be free when a row is filled already.
-            reserved = compiled.keeps.any() or any(rule.startswith(("pin", "sponsored")) for rule, _ in result.broken)
+            gave_way = any(rule.startswith(("pin", "soft pin", "sponsored")) for rule, _ in result.broken)
+            reserved = compiled.keeps.any() or gave_way
             assert reserved or not left.any() or count == compiled.columns[row, rows[row]], "a slot without need"
 
 
@@ -152,7 +153,9 @@ def violations(page: Ruled, slates: list[dict[str, str]]) -> Iterator[tuple[str,
             case Pin():
                 last = page.slots.index(rule.slot)
                 slots = page.slots[0 if rule.or_above else last : last + 1]
-                yield f"pin {rule.name}", sum(rule.item not in [slate.get(slot) for slot in slots] for slate in slates)
+                kind = "soft pin" if rule.or_above else "pin"
+                absent = [rule.item not in [slate.get(slot) for slot in slots] for slate in slates]
+                yield f"{kind} {rule.name}", sum(absent)
             case Cap():
                 yield f"cap {rule.name}", sum(_most(page, rule, slate) > rule.most for slate in slates)
             case Spacing():
