@@ -53,8 +53,9 @@ def as_json(report: Report, level: float) -> dict[str, Any]:
 
 def _trials(rule: Rule, report: Report) -> Mapping[str, Trial]:
     """What was measured of the branches that a rule on trial holds in."""
-    branches = {} if report.trials is None or rule.branches is UNSET else report.trials.branches
-    return {name: trial for name, trial in branches.items() if name in rule.branches}
+    names = () if rule.branches is UNSET else rule.branches
+    branches = {} if report.trials is None else report.trials.branches
+    return {name: trial for name, trial in branches.items() if name in names}
 
 
 def _sponsor(bid: Sponsorship | None, views: float | None, level: float) -> dict[str, Any] | None:
