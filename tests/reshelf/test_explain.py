@@ -149,10 +149,10 @@ def test_a_running_shop_is_explained(
     asyncio.run(count())
     settings = Settings(kafka=shop.kafka, redis=shop.redis, fold=FOLD, layouts=shop.layouts)
     for segment, clicks in (("new", 9.0), ("*", 9.0), ("stranger", 0.0)):
-        arm = arm_of(explained(settings, "home", segment, 1_790_000_000_000), "i2")
+        arm = arm_of(explained(settings, "home", segment, 1_790_000_000_000)[0], "i2")
         assert arm.clicks == clicks
         assert "i2" in story(arm)
-    assert listing(explained(settings, "home", "new", 1_790_000_000_000))
+    assert listing(explained(settings, "home", "new", 1_790_000_000_000)[0])
     with pytest.raises(ReshelfError, match="'nowhere' is not declared; declared are: home"):
         explained(settings, "nowhere", "new", 0)
     shop.in_environment(monkeypatch)
