@@ -120,7 +120,7 @@ def test_on_shelves_it_holds_where_a_pin_in_one_of_the_slots_would(seed: int, ch
     slots = page.slots[: last + 1]
     result = page._replace(rules=[pin]).composed(choice)
     lacks = [pin.item not in [slate.get(slot) for slot in slots] for slate in result.slates]
-    assert dict(result.arrangement.broken).get("pin p", 0) == sum(lacks)
+    assert dict(result.arrangement.broken).get("soft pin p", 0) == sum(lacks)
     for slot in slots if any(lacks) else []:
         hard = page._replace(rules=[Pin(name="p", item=pin.item, slot=slot)]).composed(choice)
         assert not any(hard.slates[at].get(slot) == pin.item for at in np.flatnonzero(lacks)), slot
@@ -133,7 +133,7 @@ def test_it_holds_in_the_holdouts_page_and_only_moves_what_stands_below() -> Non
         assert "i5" in after[:2]
         if "i5" in before[:2]:
             assert after == before
-    assert compiled_for([pin], stocked(), []).baseline.soft_pins.labels == ("pin p",)
+    assert compiled_for([pin], stocked(), []).baseline.soft_pins.labels == ("soft pin p",)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_it_comes_before_rules_that_give_way(other: Rule) -> None:
 
 def test_pins_sponsored_slots_and_what_is_kept_off_come_before_it() -> None:
     soft = Pin(name="p", item="i5", slot="hero", or_above=True)
-    assert filled([soft, Pin(name="q", item="i1", slot="hero")])[0].relaxed == ["pin p: not in 8 of 8 slates"]
-    assert filled([soft, Boost(name="off", match=Match(items=["i5"]), factor=0.0)])[0].broken == (("pin p", 8),)
+    assert filled([soft, Pin(name="q", item="i1", slot="hero")])[0].relaxed == ["soft pin p: not in 8 of 8 slates"]
+    assert filled([soft, Boost(name="off", match=Match(items=["i5"]), factor=0.0)])[0].broken == (("soft pin p", 8),)
     ad = Sponsored(name="ad", match=Match(items=["i5", "i6"]), slot="a", impressions=9)
     found, rows = filled([soft, ad], pacing={"ad": 0.5})
     assert not found.broken
