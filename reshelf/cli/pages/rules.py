@@ -68,6 +68,9 @@ def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | Non
 
     Example: reshelf rules preview home.yaml
     """
+    from reshelf.processes.parallel import limit_threads
+
+    limit_threads()
     from reshelf.inspect.prices.preview import preview as previewed
     from reshelf.inspect.prices.words import as_json, in_words
     from reshelf.rules.file import read

@@ -28,6 +28,9 @@ def worker(front: Front, roles: tuple[str, ...]) -> int:
     signals: list[int] = []
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, frame: signals.append(number))
+    from reshelf.processes.parallel import limit_threads
+
+    limit_threads()
     from reshelf.processes.roles import ROLES, run_role, run_roles
 
     settings = front.settings
