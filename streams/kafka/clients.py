@@ -1,4 +1,4 @@
-"""Settings to client libraries of Kafka (Faust, aiokafka and librdkafka), and how a consumer of aiokafka ends.
+"""Settings to client libraries of Kafka (Faust, aiokafka and librdkafka), and how connections of aiokafka end.
 
 Every client of a room is configured here, so that partitioner, durability and
 security are the same wherever a record is written or read.
@@ -11,10 +11,13 @@ import os
 import re
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, Message
 
@@ -214,3 +217,24 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
         await cancel_all([fetcher._fetch_task, *fetcher._pending_tasks])
         fetcher._pending_tasks.clear()
     await consumer.stop()
+
+
+def _lost_where_closed(send: Callable[..., Any]) -> Callable[..., Any]:
+    """Writing to a connection that is closed already loses it, as it does by asyncio's own loop.
+
+    uvloop says so by a RuntimeError, which aiokafka takes for a fault of the program: the worker would end for it.
+    """
+
+    @wraps(send)
+    def sent(connection: AIOKafkaConnection, *arguments: Any, **named: Any) -> Any:
+        try:
+            return send(connection, *arguments, **named)
+        except RuntimeError as error:
+            connection.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"Connection at {connection.host}:{connection.port} broken: {error}") from error
+
+    return sent
+
+
+for _name in ("send", "_send_sasl_token"):
+    setattr(AIOKafkaConnection, _name, _lost_where_closed(getattr(AIOKafkaConnection, _name)))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
 import pytest
+import uvloop
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 from confluent_kafka import KafkaException, Producer
 
 from streams.kafka.clients import RepeatFilter, confluent_producer_config
@@ -34,3 +39,17 @@ def test_an_attempt_that_failed_again_is_no_other_message() -> None:
     repeat = RepeatFilter()
     records = [logging.LogRecord("librdkafka", logging.ERROR, "", 0, text, None, None) for text in texts]
     assert [repeat.filter(record) for record in records] == [True, False, True]
+
+
+def test_who_writes_to_a_closed_connection_has_lost_it(broker: str) -> None:
+    async def write() -> None:
+        host, _, port = broker.rpartition(":")
+        connection = await create_conn(host, int(port))
+        connection._writer.transport.abort()
+        await asyncio.sleep(0.0)
+        with pytest.raises(KafkaConnectionError, match=f"{broker} broken"):
+            await connection.send(MetadataRequest([]))
+        assert not connection.connected()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(write())
