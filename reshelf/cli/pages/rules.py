@@ -148,7 +148,7 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
         raise BadSettings(WAIT_FOR_ANOTHER)
     person = person_of(front, Role.PUBLISH, author)
     versions = publish(front.settings.kafka, pages, person.name, reason, now_ms())
-    said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in versions]
+    said = [f"{page.page}: version {page.version} is published, rules: {len(page.rules)}" for page in versions]
     text = "\n".join(said) or "nothing differs from what is in force"
     items = read_catalog(front.settings.kafka, [CATALOG_ITEMS]).items if versions else {}
     doubtful = [f"{page.page}: {said}" for page in versions for said in lint(page, items)]
