@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from bench.random_rules import KINDS
 from policy.simulation.pages.world import PAGES
 from policy.simulation.shops import SHOPS
 from reshelf.cli.front import AT_LEAST_ONE, Front
+from reshelf.numbers import between, share
 
 
 @click.command()
@@ -78,4 +80,4 @@ def _text(content: dict[str, Any]) -> str:
 
 
 def _between(low: float, high: float) -> str:
-    return f"{low:.0%} to {high:.0%}"
+    return between(low, high, partial(share, digits=0))

@@ -50,9 +50,9 @@ def similar(text: str) -> str:
 
 def _part(value: Value) -> Value:
     part = as_said(str(value), "similar-part.")
-    return (
-        Said(part.key, {name: _part(inner) for name, inner in part.values.items()}) if isinstance(part, Said) else part
-    )
+    if not isinstance(part, Said):
+        return part
+    return Said(part.key, {name: _part(inner) for name, inner in part.values.items()})
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import UNSET
 
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.answer import answer
-from reshelf.console.views.shop import card, rendered
+from reshelf.console.views.shop import card, rendered, title_of
 from reshelf.inspect.explain import explain_now
 from reshelf.inspect.shelves.explained import read_states, shelf_of_now
 from reshelf.inspect.shelves.words import facts
@@ -64,12 +65,8 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
 
 
 def _trials(view: LiveView, rules: PageRules, layout: Layout, cell: Cell, now_ms: int) -> list[Said]:
-    texts, tried = view.catalog.texts, on_trial(rules, layout.segment, now_ms)
-
-    def title(item: str) -> str:
-        return texts[item].title if item in texts else item
-
-    return trials_of_cell(tried, layout, cell, view.catalog.items, title, now_ms)
+    tried = on_trial(rules, layout.segment, now_ms)
+    return trials_of_cell(tried, layout, cell, view.catalog.items, partial(title_of, view), now_ms)
 
 
 def _plain(arm: Arm) -> dict[str, Any]:

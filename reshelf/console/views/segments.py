@@ -41,13 +41,10 @@ async def _pages(view: LiveView) -> list[dict[str, Any]]:
     if (state := view.state) is None:
         return [{"page": rules.page, "gains": []} for rules in pages]
     bins = [await state.reader.read_bins(rules.page) for rules in pages]
-    gains = [
-        segment_gains(view.rules_history.versions(rules), of_page, state.settings, LEVEL)
-        for rules, of_page in zip(pages, bins, strict=True)
-    ]
+    versions = [view.rules_history.versions(rules) for rules in pages]
     return [
-        {"page": rules.page, "gains": [_gain(gain) for gain in those]}
-        for rules, those in zip(pages, gains, strict=True)
+        {"page": rules.page, "gains": [_gain(gain) for gain in segment_gains(of_rules, counts, state.settings, LEVEL)]}
+        for rules, of_rules, counts in zip(pages, versions, bins, strict=True)
     ]
 
 

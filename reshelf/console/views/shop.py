@@ -93,6 +93,12 @@ def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
     }
 
 
+def title_of(view: LiveView, item: str) -> str:
+    """What people call an item; itself where the catalog does not have it."""
+    texts = view.catalog.texts
+    return texts[item].title if item in texts else item
+
+
 async def titled(view: LiveView, page: str, words: str) -> dict[str, Any]:
     """Items of the catalog by words of their titles, and whether a declared page may show each."""
     texts, candidates = view.catalog.texts, view.catalog.candidates(page).items
@@ -122,10 +128,5 @@ def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any
 
 
 def _changes(view: LiveView, key: Key, unit: str) -> Iterator[dict[str, Any]]:
-    items = view.catalog.texts
-
-    def title(item: str) -> str:
-        return items[item].title if item in items else item
-
     for change in islice(view.layout_history.changes(key, unit), CHANGES):
-        yield change._asdict() | {"before": title(change.before), "after": title(change.after)}
+        yield change._asdict() | {"before": title_of(view, change.before), "after": title_of(view, change.after)}
