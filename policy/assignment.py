@@ -21,6 +21,7 @@ from msgspec import UNSET
 
 from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import Layout
+from schemas.messages.pages import MAIN
 
 BINS = 256
 """Bins of units: their sums are what intervals are clustered by, and a branch has whole bins."""
@@ -103,7 +104,10 @@ def slates_for(layout: Layout, unit: str) -> range:
     """The numbers of the slates that the unit may get outside the holdout, equally likely."""
     if not layout.branches:
         return range(len(layout.slates))
-    branch = _branches(layout)[unit_bin(unit)]
+    return _slates_of(layout, _branches(layout)[unit_bin(unit)])
+
+
+def _slates_of(layout: Layout, branch: int) -> range:
     first = sum(earlier.variants for earlier in layout.branches[:branch])
     return range(first, first + layout.branches[branch].variants)
 
@@ -130,7 +134,20 @@ def choose(layout: Layout, unit: str) -> Choice:
     """What the renderer of `layout` shows to `unit`; slots that the slate lacks are the renderer's own."""
     if in_holdout(unit, layout.holdout_salt, layout.holdout_share):
         return Choice(BASELINE, layout.baseline, NO_ROWS if layout.baseline_rows is UNSET else layout.baseline_rows)
-    slates = slates_for(layout, unit)
+    return _choice_of(layout, unit, slates_for(layout, unit))
+
+
+def choose_in(layout: Layout, unit: str, branch: str) -> Choice:
+    """What `unit` would be shown if it were outside the holdout and in the branch of this name.
+
+    All units are in `main` where the layout has no branches.  Raises ValueError where it has no such branch.
+    """
+    names = [each.name for each in layout.branches]
+    slates = _slates_of(layout, names.index(branch)) if names or branch != MAIN else range(len(layout.slates))
+    return _choice_of(layout, unit, slates)
+
+
+def _choice_of(layout: Layout, unit: str, slates: range) -> Choice:
     variant = slates[variant_of(unit, layout.page, layout.epoch, len(slates))]
     return Choice(variant, layout.slates[variant], NO_ROWS if layout.rows is UNSET else layout.rows[variant])
 

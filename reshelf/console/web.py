@@ -37,6 +37,7 @@ from reshelf.console.views.rules import checked, published, rules_content, taken
 from reshelf.console.views.segments import segments
 from reshelf.console.views.shop import shop, titled
 from reshelf.console.views.start import start
+from reshelf.inspect.trials.pages import VISITOR
 from reshelf.numbers import number
 from reshelf.people.file import pass_of, read_people, require_names
 from reshelf.people.person import Person
@@ -148,7 +149,7 @@ class Console:
         return await start(self._view, _now_ms())
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
-        unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"
+        unit = request.query.get("unit", "")[:128] or VISITOR
         return shop(self._view, self._rules(request).page, _segment(request), unit, _now_ms())
 
     async def _arms(self, request: web.Request) -> dict[str, Any]:

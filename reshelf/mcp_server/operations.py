@@ -16,6 +16,7 @@ from reshelf.console.views.planning.rule_earnings import rules_report
 from reshelf.console.views.planning.saved_drafts import listed, opened, saved
 from reshelf.console.views.rules import published, rules_content, taken_back
 from reshelf.console.views.shop import shop, titled
+from reshelf.inspect.trials.pages import VISITOR
 from reshelf.numbers import between, number, outcome, signed
 from reshelf.people.person import Person, Role
 from schemas.errors import ReshelfError
@@ -49,7 +50,7 @@ class Operations:
             "roles": sorted(person.roles),
         }
 
-    async def look(self, person: Person, page: str, segment: str = WHOLE_PAGE, unit: str = "visitor-1") -> Content:
+    async def look(self, person: Person, page: str, segment: str = WHOLE_PAGE, unit: str = VISITOR) -> Content:
         """What a visitor of a segment sees now, slot by slot, with titles."""
         _require(person, Role.LOOK)
         return shop(self._view, self._rules(page).page, segment, unit, _now_ms())

@@ -17,6 +17,7 @@ from policy.assignment import (
     BINS,
     branch_of,
     choose,
+    choose_in,
     epoch_of,
     in_holdout,
     slate_chances,
@@ -27,6 +28,7 @@ from policy.assignment import (
 from policy.vectors import published, rendered
 from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import Layout, LayoutBranch
+from schemas.messages.pages import MAIN
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 UNITS = [f"unit-{number}" for number in range(20_000)]
@@ -157,6 +159,16 @@ def test_a_unit_keeps_its_branch_over_epochs_and_pages_until_the_salt_changes() 
     moved = branches(tried("b-2"))
     assert sum(one != two for one, two in zip(first, moved, strict=True)) > 500
     assert Counter(one < 0 for one in first) == Counter(one < 0 for one in moved), "the holdout has a salt of its own"
+
+
+@given(NAMES)
+def test_what_a_unit_is_shown_is_the_choice_of_its_branch(unit: str) -> None:
+    of, none = (msgspec.structs.replace(one, holdout_share=0.0) for one in (tried(), layout(0.1)))
+    names = [branch.name for branch in of.branches]
+    branch = names[branch_of(unit_bin(unit), of.branch_salt, [branch.share for branch in of.branches])]
+    assert choose_in(of, unit, branch) == choose(of, unit)
+    assert choose_in(none, unit, MAIN) == choose(none, unit)
+    assert len({choose_in(of, unit, name).variant for name in names}) == len(names)
 
 
 def test_slates_come_as_often_as_their_chances_say() -> None:

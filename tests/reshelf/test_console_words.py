@@ -239,7 +239,8 @@ PREVIEW: dict[str, Any] = {
     "change": {"clicks": CHANGE, "orders": None, "revenue": None},
     "rules": {"Iron pot": {"clicks": CHANGE, "orders": None, "revenue": None}},
     "segments": {"cooks": {"share": 1.0, "relaxed": ["pin old: not in 3 of 16 slates"]}}, "segments_left_out": 0,
-    "sides": {"segment": "cooks", "now": {"slots": SHOP["slots"]}, "after": {"slots": SHOP["slots"][::-1]}},
+    "sides": {"segment": "cooks", "now": {"slots": SHOP["slots"]}, "after": {"slots": SHOP["slots"][::-1]},
+              "trials": []},
     "moved": {"cooks": [CARD | {"item": "i2", "looks": 0.4}]},
 }  # fmt: skip
 
@@ -271,6 +272,7 @@ def test_a_card_is_dragged_priced_published_and_taken_back(tab: Any) -> None:
     tab.get_by_role("button", name="Preview and publish").click()
     tab.get_by_text("Expected to cost about 200 clicks a day (between 100 and 300).").wait_for()
     tab.get_by_text("cooks: pin old: not in 3 of 16 slates").wait_for()
+    assert [title.inner_text() for title in tab.locator(".two h3").all()][:2] == ["Now", "After"]
     tab.get_by_label("Your name").fill("mira")
     tab.get_by_label("Why", exact=True).fill("shoe week")
     answers["rules"] = page | {"version": 2}
@@ -311,6 +313,13 @@ def test_an_item_is_pinned_here_or_above_by_the_menu_of_its_card(tab: Any) -> No
     edits = json.loads(sent[-1])["edits"]
     assert edits[1] == {"do": "try", "branch": "Iron pot", "share": 0.2}
     assert edits[2]["rule"]["branches"] == ["Iron pot"]
+    trial = {"slots": SHOP["slots"][::-1], "title": "On trial: 20% of visitors, branch Iron pot"}
+    answers["rules/preview"] = PREVIEW | {"sides": PREVIEW["sides"] | {"after": SHOP, "trials": [trial]}}
+    tab.get_by_role("button", name="Preview and publish").click()
+    tab.get_by_text("After, for all others").wait_for()
+    assert [title.inner_text() for title in tab.locator(".beside h3").all()][::2] == ["Now", trial["title"]]
+    moved = [[line.get_attribute("class") for line in side.locator("li").all()] for side in tab.locator(".strip").all()]
+    assert moved[0] == moved[1] == moved[2] and "differs" in moved[0]
 
 
 def test_pages_speak_the_language_that_is_chosen(tab: Any) -> None:

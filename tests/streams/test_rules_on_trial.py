@@ -7,19 +7,23 @@ from functools import partial
 
 import msgspec
 import pytest
+from rich.console import Console
 
-from policy.assignment import own_slates, slate_chances
+from policy.assignment import choose_in, own_slates, slate_chances
 from policy.rules.checks import problems
 from reshelf import numbers
 from reshelf.evaluation.autopilot import race_of
+from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Circumstances, RulePages, priced
+from reshelf.inspect.prices.words import as_json, in_words
+from reshelf.inspect.trials.pages import VISITOR, trial_pages
 from reshelf.inspect.trials.words import Cell, on_trial, trials_of_cell
 from reshelf.rules.file import read, written
 from reshelf.rules.marks import marks, rules_of
 from reshelf.words.said import in_language
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
-from schemas.messages.pages import Branch, PageRules, PolicyChoice
+from schemas.messages.pages import MAIN, Branch, PageRules, PolicyChoice
 from schemas.rules import Boost, Match, NotAbove, Pin, Rule, Sponsored
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
@@ -100,6 +104,30 @@ def test_it_is_priced_by_the_share_of_those_who_get_it() -> None:
     assert set(some.rules) == {"pin"}
     assert some.change.clicks == pytest.approx(some.rules["pin"].clicks)
     assert 0.0 < abs(some.change.clicks.mean()) < abs(most.change.clicks.mean())
+
+
+def test_a_preview_shows_the_page_of_each_trial_beside_that_of_all_others() -> None:
+    """The page outside of a trial is as if there was none: the same visitor, and the same random numbers."""
+    after, at_ms = page(PIN), 9
+    price = priced(RulePages.of(page(), after), Circumstances("s", STATE, SETTINGS, at_ms))
+    layout = price.layouts[1]
+    (tried,) = trial_pages(after.rules, layout, at_ms)
+    others, free = choose_in(layout, VISITOR, MAIN), choose_in(price.layouts[0], VISITOR, MAIN)
+    assert (tried.branch, tried.choice.slate["top"]) == ("try", "i0") and others == free != tried.choice
+    assert tried.share == pytest.approx(sum(slate_chances(layout)[4:]))
+    assert [each.branch for each in trial_pages(declared(OFF), layout, at_ms)] == ["try"], "it holds in all others"
+    for rules in ((), (msgspec.structs.replace(PIN, branches=["main", "try"]),)):
+        assert not trial_pages(declared(*rules), layout, at_ms)
+    assert not trial_pages(declared(msgspec.structs.replace(PIN, ends_at=at_ms)), layout, at_ms)
+
+    preview = Preview(after.rules, 1, at_ms, "EUR", None, {"s": 1.0}, {"s": price}, 0)
+    (told,) = as_json(preview, 0.95)["segments"]["s"]["trials"]
+    assert (told["branch"], told["slots"], told["slots_of_others"]) == ("try", tried.choice.slate, others.slate)
+    with (console := Console(width=80)).capture() as shown:
+        console.print(in_words(preview, 0.95))
+    lines = [line.split() for line in shown.get().splitlines()]
+    assert ["top", others.slate["top"], "i0"] in lines
+    assert ["slot", "for", "all", "others", "in", "try,", numbers.share(tried.share, 0)] in lines
 
 
 @pytest.mark.parametrize(

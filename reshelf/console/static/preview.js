@@ -78,18 +78,25 @@ function strip(title, side) {
   return element("div", "", [element("h3", "", title), element("ol", "strip", cards)]);
 }
 
+const marked = (strips, at) => {
+  for (const one of strips) one.querySelectorAll("li")[at]?.classList.add("differs");
+};
+
+// The page now and after; with rules on trial what all others see after, and the page of each trial.
 function sides(content) {
-  const { now, after, segment } = content.sides,
-    made = [strip(t("preview.side-now"), now), strip(t("preview.side-after"), after)];
-  const before = made[0].querySelectorAll("li");
-  for (const [at, line] of [...made[1].querySelectorAll("li")].entries())
-    if (now.slots[at]?.item !== after.slots[at]?.item) {
-      line.classList.add("differs");
-      before[at]?.classList.add("differs");
-    }
+  const { now, after, trials, segment } = content.sides,
+    shown = [now, after, ...trials],
+    strips = [
+      strip(t("preview.side-now"), now),
+      strip(t(trials.length ? "preview.side-others" : "preview.side-after"), after),
+      ...trials.map((one) => strip(one.title, one)),
+    ];
+  const longest = Math.max(...shown.map((side) => side.slots.length));
+  for (let at = 0; at < longest; at += 1)
+    if (new Set(shown.map((side) => side.slots[at]?.item)).size > 1) marked(strips, at);
   return [
     element("p", "small soft", t("preview.as-seen", { segment: segmentName(segment) })),
-    element("div", "two", made),
+    element("div", trials.length ? "beside" : "two", strips),
   ];
 }
 

@@ -7,24 +7,26 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import tzinfo
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from policy.assignment import choose
+from policy.assignment import Choice, choose, choose_in
 from policy.defaults import LEVEL
 from reshelf.console.live_view import LiveView
 from reshelf.console.views.rules import checked, page_text, pinned_shelves, text_of, titles
 from reshelf.console.views.shop import card, rows_of
 from reshelf.inspect.prices.preview import PagePair, Preview, page_pair, price_pages
 from reshelf.inspect.prices.words import as_json
+from reshelf.inspect.trials.pages import VISITOR, trial_pages
 from reshelf.rules.edits import edited, edits_of
 from reshelf.rules.file import check, read
 from reshelf.rules.segments import SegmentCheck
 from reshelf.words.said import plain, say
 from schemas.errors import BadSettings
 from schemas.messages.layouts import Layout
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import MAIN, PageRules
 from schemas.times import moment
 from streams.catalog.page import Page
 
@@ -51,7 +53,7 @@ async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
     `at` is a date or time of the shop, whose rules are those in force; raises BadSettings for what is none.
     """
-    segment, unit = text_of(body, "segment"), text_of(body, "unit") or "visitor-1"
+    segment, unit = text_of(body, "segment"), text_of(body, "unit") or VISITOR
     at_ms = moment_of(text_of(body, "at"), view.settings.shop.zone)
     rules = await asyncio.to_thread(_rules, view, body)
     pair = page_pair(view.catalog, rules, view.settings)
@@ -107,21 +109,27 @@ def _private(page: Page) -> Page:
 
 
 def _sides(view: LiveView, preview: Preview, pair: PagePair, segment: str, unit: str) -> dict[str, Any]:
-    """The page now and after, for one visitor of a segment; of the most seen one where that was not priced."""
+    """The page now and after, for one visitor of a segment; of the most seen one where that was not priced.
+
+    With rules on trial, after is what all others see, and each trial has a page of its own.
+    """
     shown = segment if segment in preview.prices else max(preview.prices, key=lambda name: preview.shares[name])
-    price = preview.prices[shown]
+    before, after = preview.prices[shown].layouts
+    tried = trial_pages(pair.after.rules, after, preview.at_ms, unit)
+    shows = partial(choose_in, branch=MAIN) if tried else choose
     return {
         "segment": shown,
-        "now": _side(view, pair.before.rules, price.layouts[0], unit),
-        "after": _side(view, pair.after.rules, price.layouts[1], unit),
+        "now": _side(view, pair.before.rules, before, shows(before, unit)),
+        "after": _side(view, pair.after.rules, after, shows(after, unit)),
+        "trials": [_side(view, pair.after.rules, after, page.choice) | {"title": page.title} for page in tried],
     }
 
 
-def _side(view: LiveView, rules: PageRules, layout: Layout, unit: str) -> dict[str, Any]:
-    _, slate, standing = choose(layout, unit)
-    rows = list(rows_of(rules, layout, standing))
+def _side(view: LiveView, rules: PageRules, layout: Layout, choice: Choice) -> dict[str, Any]:
+    rows = list(rows_of(rules, layout, choice.rows))
     slots = [slot for row in rows for slot in row["slots"]] or rules.slots
-    return {"rows": rows, "slots": [card(item := slate.get(slot, ""), view.catalog.texts.get(item)) for slot in slots]}
+    items = [choice.slate.get(slot, "") for slot in slots]
+    return {"rows": rows, "slots": [card(item, view.catalog.texts.get(item)) for item in items]}
 
 
 def _moved(view: LiveView, before: Mapping[str, float], after: Mapping[str, float]) -> Iterable[dict[str, Any]]:

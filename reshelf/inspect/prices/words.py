@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 
+from policy.assignment import choose_in
 from policy.prices.earnings import Earnings, Interval, interval_of
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Price, Sponsorship
+from reshelf.inspect.trials.pages import VISITOR, TrialPage, trial_pages
 from reshelf.numbers import UNKNOWN, between, gain, number, outcome, quantity, share, signed
 from reshelf.terminal.tables import table
 from reshelf.words.read import relaxed
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import MAIN
 
 MOVED = 5
 """Items that are told of a segment in words, of those that gain and of those that lose most looks."""
@@ -42,10 +46,26 @@ def as_json(preview: Preview, level: float) -> dict[str, Any]:
             if (bid := preview.sponsorship(rule.name)) is not None
         },
         "segments": {
-            name: _segment(price, preview.shares[name], level, views) for name, price in preview.prices.items()
+            name: _segment(price, preview.shares[name], level, views) | {"trials": _trials_as_json(preview, price)}
+            for name, price in preview.prices.items()
         },
         "segments_left_out": preview.left_out,
     }
+
+
+def _trials_as_json(preview: Preview, price: Price) -> list[dict[str, Any]]:
+    """What one visitor would see in each branch with rules on trial, slot to item, and outside of them."""
+    layout = price.layouts[1]
+    tried = trial_pages(preview.rules, layout, preview.at_ms)
+    return [
+        {
+            "branch": page.branch,
+            "share": page.share,
+            "slots": page.choice.slate,
+            "slots_of_others": choose_in(layout, VISITOR, MAIN).slate,
+        }
+        for page in tried
+    ]
 
 
 def _segment(price: Price, share: float, level: float, views: float | None) -> dict[str, Any]:
@@ -112,8 +132,29 @@ def in_words(preview: Preview, level: float) -> RenderableType:
         f"{page}: this file against version {preview.version}, {per}, {share(level, 0)} between",
         table(head, rows),
         *_rules(preview, level),
+        *_trials(preview),
         *_notes(preview),
     )
+
+
+def _trials(preview: Preview) -> Iterator[RenderableType]:
+    """The page in each branch with rules on trial, beside the page of all others, in the segment with most views."""
+    pages = {
+        name: trial_pages(preview.rules, price.layouts[1], preview.at_ms) for name, price in preview.prices.items()
+    }
+    tried = sorted((name for name, those in pages.items() if those), key=lambda name: -preview.shares[name])
+    if not tried:
+        return
+    shown = tried[0]
+    more = f" ({len(tried) - 1} more segments have it on trial: --segment NAME shows one)" if tried[1:] else ""
+    yield f"on trial, as one visitor of {shown} would see it{more}:"
+    yield _trial_table(preview.rules.slots, preview.prices[shown].layouts[1], pages[shown])
+
+
+def _trial_table(slots: Sequence[str], layout: Layout, tried: Sequence[TrialPage]) -> RenderableType:
+    slates = [choose_in(layout, VISITOR, MAIN).slate, *(page.choice.slate for page in tried)]
+    head = ["slot", "for all others", *(f"in {page.branch}, {share(page.share, 0)}" for page in tried)]
+    return table(head, [[slot, *(slate.get(slot, "") for slate in slates)] for slot in slots])
 
 
 def _rules(preview: Preview, level: float) -> Iterator[RenderableType]:
