@@ -26,6 +26,7 @@ from reshelf.inspect.event_sample import TopicSample, sample_events
 from reshelf.inspect.experiment import PageStanding, health, standing_of
 from reshelf.inspect.lag import DECIDED, TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.settings import Settings
+from reshelf.words.read import as_said
 from reshelf.words.said import say
 from schemas.errors import BadSettings, Transient
 from streams.kafka.clients import confluent_admin_config
@@ -92,7 +93,7 @@ class Monitor:
             self.away = ""
             self._looked_at = time.monotonic()
         except (Transient, KafkaException, RedisError, OSError) as error:
-            self.away = str(error) or say("pipeline.away", error=type(error).__name__)
+            self.away = as_said(str(error), "away.") or say("pipeline.away", error=type(error).__name__)
 
     def forget(self) -> None:
         """Begin anew: what comes is of another state."""
@@ -213,9 +214,10 @@ def _now_ms() -> int:
 
 def _group(role: str, group: ConsumerGroupDescription | KafkaException) -> dict[str, Any]:
     if isinstance(group, KafkaException):
-        return {"role": role, "state": str(group.args[0].str()), "members": []}
+        return {"role": role, "state": (error := str(group.args[0].str())), "said": error, "members": []}
     members = [{"host": member.host, "partitions": _assigned(member)} for member in group.members]
-    return {"role": role, "state": group.state.name.lower(), "members": members}
+    state = group.state.name.lower()
+    return {"role": role, "state": state, "said": say(f"group.{state}"), "members": members}
 
 
 def _assigned(member: Any) -> int:

@@ -21,7 +21,7 @@ from schemas.topic import Topic
 from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka import records
 from streams.kafka.bounds import log_bounds
-from streams.kafka.event_checks import AS_DRAWN, PARTITIONER_REMEDY, WRONG, Clocks, EventCheck, Holdout, check_event
+from streams.kafka.event_checks import AS_DRAWN, WRONG, Clocks, EventCheck, Holdout, check_event
 from streams.kafka.reader import read_of, reader, to_the_end
 from streams.settings import KafkaSettings
 
@@ -122,7 +122,7 @@ def faults(samples: Iterable[TopicSample], settings: Settings) -> Iterator[Fault
     for sample in samples:
         if sample.misplaced:
             detail = say("sample.misplaced", misplaced=sample.misplaced, count=sample.records)
-            yield Fault(say("sample.partitions", topic=sample.topic), "bad", detail, PARTITIONER_REMEDY)
+            yield Fault(say("sample.partitions", topic=sample.topic), "bad", detail, say("sample.partitioner-next"))
         for source, ahead_ms in sample.ahead_ms.items():
             yield from _clock(sample.topic, source, ahead_ms, settings.fold.max_clock_skew_ms)
         yield from mixed_sides(sample)

@@ -23,6 +23,7 @@ LONGEST_VALUE = 5_000
 DEEPEST = 50
 
 Excess = tuple[int, str]
+"""A line (from 1) and what is wrong with it."""
 
 
 def excess(text: str) -> Excess | None:
@@ -41,6 +42,14 @@ def excess(text: str) -> Excess | None:
         if wrong := size.take(event):
             return (event.start_mark.line if event.start_mark else 0) + 1, wrong
     return None
+
+
+def unreadable(error: yaml.YAMLError | ValueError | OverflowError) -> Excess:
+    """The line (from 1) at which a text cannot be read, and why."""
+    if not isinstance(error, yaml.YAMLError):
+        return 1, f"a value cannot be read: {error}"
+    mark = getattr(error, "problem_mark", None)
+    return mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}"
 
 
 class Size:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 
-from reshelf.rules.bounds import LOADER, excess
-from reshelf.words.said import plain, say
+from reshelf.rules.bounds import LOADER, excess, unreadable
+from reshelf.words.read import wrong
+from reshelf.words.said import Said, plain, say
 from schemas.errors import BadSettings
 from schemas.messages.pages import PolicyChoice
 
@@ -55,7 +56,7 @@ def edits_of(content: Any) -> list[Edit]:
     try:
         edits: list[Edit] = msgspec.convert(content, list[Edit])
     except msgspec.ValidationError as error:
-        raise BadSettings(say("edit.kinds", error=str(error))) from None
+        raise BadSettings(say("edit.kinds", error=wrong(*str(error).partition(" - at ")[::2]))) from None
     if len(edits) > MOST_EDITS:
         raise BadSettings(say("edit.many", most=MOST_EDITS, count=len(edits)))
     return edits
@@ -78,14 +79,18 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
 def _page(text: str) -> _Page:
     try:
         if beyond := excess(text):
-            raise BadSettings(say("edit.line", line=str(beyond[0]), text=beyond[1]))
+            raise BadSettings(_at_line(*beyond))
         page = yaml.load(text, Loader=LOADER)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise BadSettings(say("edit.no-page", error=str(error))) from None
+        raise BadSettings(say("edit.no-page", error=_at_line(*unreadable(error)))) from None
     rules = page.get("rules") or [] if isinstance(page, dict) else None
     if not isinstance(page, dict) or not isinstance(rules, list):
         raise BadSettings(say("edit.no-rules"))
     return page | ({"rules": rules} if rules else {})
+
+
+def _at_line(line: int, text: str) -> Said:
+    return say("edit.line", line=str(line), text=wrong(text))
 
 
 def _with(page: _Page, edit: Edit) -> _Page:

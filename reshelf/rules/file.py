@@ -13,7 +13,7 @@ import yaml
 
 from policy.pages.messages import shelf_problems
 from policy.rules.checks import Problem, problems
-from reshelf.rules.bounds import LOADER, excess
+from reshelf.rules.bounds import LOADER, excess, unreadable
 from reshelf.words.read import wrong
 from reshelf.words.said import joined, say
 from schemas.errors import BadSettings
@@ -81,11 +81,8 @@ def _checked(text: str, zone: tzinfo, more: MoreProblems) -> tuple[list[PageRule
         if odd := list(islice(_odd(root), MOST_WRONG)):
             return [], odd
         content = yaml.load(text, Loader=LOADER)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        return [], [Wrong(mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")]
-    except (ValueError, OverflowError) as error:
-        return [], [Wrong(1, f"a value cannot be read: {error}")]
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        return [], [Wrong(*unreadable(error))]
     if root is None:
         return [], [Wrong(1, "expected a page or a list of pages, got nothing")]
     several = isinstance(content, list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from reshelf.words.catalog import ENGLISH, GAP, catalog
@@ -34,25 +34,26 @@ def crossed(text: str) -> str:
 
 
 def wrong(text: str, path: str = "") -> str:
-    """What does not fit in a file of pages, at a path in it."""
-    said = as_said(text, "wrong.")
+    """What does not fit in a file of pages, at a path in it; what a reader of YAML or dates said is a sentence, too."""
+    said = _nested(text, "wrong.", {"problem": "yaml.", "error": "wrong.", "what": "similar-part."})
     return say("wrong-at", said=said, path=path) if path else said
 
 
 def similar(text: str) -> str:
     """What is said of names that people would take for one; kinds of names and differences are sentences, too."""
-    said = as_said(text, "similar.")
-    if not isinstance(said, Said):
+    return _nested(text, "similar.", dict.fromkeys(("kind", "difference", "first", "next"), "similar-part."))
+
+
+def _nested(text: str, group: str, groups: Mapping[str, str]) -> str:
+    """As `as_said`, and so what fills its gaps, of those that have a group in `groups`."""
+    said = as_said(text, group)
+    if said is text or not isinstance(said, Said):
         return said
-    parts = {name: _part(value) if name in ("kind", "difference") else value for name, value in said.values.items()}
+    parts: dict[str, Value] = {
+        name: _nested(str(value), groups[name], groups) if name in groups else value
+        for name, value in said.values.items()
+    }
     return Said(said.key, parts)
-
-
-def _part(value: Value) -> Value:
-    part = as_said(str(value), "similar-part.")
-    if not isinstance(part, Said):
-        return part
-    return Said(part.key, {name: _part(inner) for name, inner in part.values.items()})
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from confluent_kafka import ConsumerGroupState
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,12 @@ from reshelf.service_settings import ConsoleSettings
 from reshelf.words.catalog import GAP, LANGUAGES, asked_language, catalog
 from reshelf.words.read import as_said, crossed, relaxed
 from reshelf.words.said import Said, in_language, joined, plain, say, sentence_of
+from schemas.dead_letters import REASONS
 from schemas.errors import BadSettings
+from streams.kafka.bounds import unanswered
+from streams.kafka.event_checks import PARTITIONER_REMEDY
+from streams.settings import KafkaSettings
+from streams.state.connection.errors import unavailable
 
 ROOT = Path(__file__).parents[2]
 ROOMS = [
@@ -45,7 +51,18 @@ SAID_TO_OTHERS = re.compile(
 )
 """What browsers are told in headers, who starts the console or changes it, and what stands in records of topics."""
 WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? +[A-Za-z]")
-GROUPS = ("relaxed.", "kind.", "crossed.", "effect.", "shelf-rule.", "wrong.", "similar.", "similar-part.")
+GROUPS = (
+    "relaxed.",
+    "kind.",
+    "crossed.",
+    "effect.",
+    "shelf-rule.",
+    "wrong.",
+    "yaml.",
+    "away.",
+    "similar.",
+    "similar-part.",
+)
 
 
 def gaps(text: Any) -> set[str]:
@@ -88,7 +105,7 @@ def test_catalogs_have_what_the_code_asks_for_and_no_more() -> None:
     assert {key for key in known if key not in literal | quoted and not key.startswith(begun)} == set()
 
 
-@pytest.mark.parametrize("group", ["kind.", "wrong.", "similar.", "similar-part."])
+@pytest.mark.parametrize("group", ["kind.", "wrong.", "yaml.", "similar.", "similar-part."])
 def test_each_text_is_read_back_as_the_sentence_that_it_is(group: str) -> None:
     for key, text in catalog("en").items():
         if key.startswith(group):
@@ -96,21 +113,13 @@ def test_each_text_is_read_back_as_the_sentence_that_it_is(group: str) -> None:
             assert isinstance(said, Said) and said.key == key
 
 
-@pytest.mark.parametrize(
-    ("page", "said"),
-    [
-        ("slots: [a]\nrules: [{kind: pin, name: x, item: i}]", "rules[0]：缺少必填字段 `slot`"),
-        (
-            "slots: [a]\nrules: [{kind: boost, name: x, match: {}, factor: -1}]",
-            "rules[0].factor：应为 >= 0.0 的 `float`",
-        ),
-        ("slots: [a]\ncolour: red", "此处没有字段 `colour`；可用的字段：page, slots"),
-        ("slots: [a, a]", "`slots` 中每个位置只能写一次"),
-    ],
-)
-def test_what_does_not_fit_in_a_file_is_said_in_each_language(page: str, said: str) -> None:
-    (fault,) = check(f"page: home\n{page}\n")[1]
-    assert in_language(fault.text, "zh").startswith(said)
+def test_what_workers_log_and_the_console_says_are_the_same_words() -> None:
+    assert {reason: say(f"dead-letter.{reason}") for reason in REASONS} == REASONS
+    assert say("sample.partitioner-next") == PARTITIONER_REMEDY
+    for error in (unavailable("refused"), unanswered(KafkaSettings(), "refused")):
+        assert "没有响应：refused" in in_language(as_said(str(error), "away."), "zh")
+    for state in ConsumerGroupState:
+        assert say(f"group.{state.name.lower()}")
 
 
 def test_names_that_are_like_others_are_told_in_each_language() -> None:

@@ -103,8 +103,11 @@ def _bind(rule: declared.Exposure, page: PageContext) -> Iterator[Constraint]:
 def _problems(rule: declared.Exposure, page: PageRules) -> Iterator[Problem]:
     slates = page.policy.variants + page.policy.exploration_slates
     if rule.most * slates < 1.0:
-        least = f"expected at least one of the page's {slates} slates, {1.0 / slates:g}, got {rule.most:g}"
-        yield Problem("most", f"{least}; to keep arms off the page use a boost with factor 0")
+        yield Problem(
+            "most",
+            f"expected at least one of the page's {slates} slates, {1.0 / slates:g}, got {rule.most:g}; "
+            "to keep arms off the page use a boost with factor 0",
+        )
     if rule.least > rule.most:
         yield Problem("least", f"expected at most `most`, {rule.most}; got {rule.least}")
     if rule.least == 0.0 and rule.most == 1.0:

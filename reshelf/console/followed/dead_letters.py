@@ -60,7 +60,7 @@ class RecentDeadLetters:
         return {
             "total": self.total,
             "reasons": [
-                {"topic": topic, "reason": reason, "letters": count, "remedy": dead_letters.REASONS.get(reason, "")}
+                {"topic": topic, "reason": reason, "letters": count, "remedy": _remedy(reason)}
                 for (topic, reason), count in self.reasons.most_common()
             ],
             "last": list(reversed(self.last)),
@@ -105,3 +105,7 @@ def _text(content: bytes | None, most: int = HEADER_CHARACTERS) -> str | None:
 
 def _short(text: str, most: int = HEADER_CHARACTERS) -> str:
     return text if len(text) <= most else say("letter.characters", text=text[:most], count=len(text))
+
+
+def _remedy(reason: str) -> str:
+    return say(f"dead-letter.{reason}") if reason in dead_letters.REASONS else ""

@@ -48,7 +48,7 @@ function grouped(standings) {
 function workerRows(workers) {
   return workers.map((one) => {
     const held = one.members.reduce((sum, member) => sum + member.partitions, 0);
-    const state = element("span", one.state === "stable" ? "tag on" : "tag bad", one.state);
+    const state = element("span", one.state === "stable" ? "tag on" : "tag bad", one.said);
     return [one.role, state, one.members.length ? number(one.members.length) : "–", held ? number(held) : "–"];
   });
 }

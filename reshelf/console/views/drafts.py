@@ -23,6 +23,7 @@ from reshelf.inspect.trials.pages import VISITOR, trial_pages
 from reshelf.rules.edits import edited, edits_of
 from reshelf.rules.file import check, read
 from reshelf.rules.segments import SegmentCheck
+from reshelf.words.read import wrong
 from reshelf.words.said import plain, say
 from schemas.errors import BadSettings
 from schemas.messages.layouts import Layout
@@ -72,7 +73,7 @@ def moment_of(text: str, zone: tzinfo) -> int:
     try:
         return moment(text, zone)
     except (ValueError, OverflowError) as error:
-        raise BadSettings(say("refused.moment", error=str(error))) from None
+        raise BadSettings(say("refused.moment", error=wrong(str(error)))) from None
 
 
 def _rules(view: LiveView, body: Mapping[str, Any]) -> PageRules:
