@@ -94,7 +94,10 @@ def _person(name: str, fields: Any, path: str) -> tuple[str, Person]:
         )
     every = list(Role)
     if not isinstance(roles, list) or not roles or any(role not in every for role in roles):
-        raise BadSettings(f"{where}: roles: expected some of {', '.join(every)}, got {roles!r}")
+        raise BadSettings(
+            f"{where}: roles: expected some of {', '.join(every)}, got {roles!r}. "
+            "`reshelf people add NAME --role ROLE` writes such a table."
+        )
     return digest, person_with(name, map(Role, roles))
 
 

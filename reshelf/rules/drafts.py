@@ -17,7 +17,7 @@ from reshelf.rules.segments import SegmentCheck
 from reshelf.rules.topic import Overtaken, publish, records
 from reshelf.settings import Settings
 from reshelf.topics.publish import deliver
-from reshelf.words.said import plain, say
+from reshelf.words.said import got, plain, say
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.drafts import MOST_TEXT, PageDraft
@@ -63,7 +63,7 @@ def save(kafka: KafkaSettings, draft: PageDraft) -> PageDraft:
     """
     name = draft.draft.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise BadSettings(say("draft.name", most=LONGEST_NAME, name=plain(name[:80])))
+        raise BadSettings(say("draft.name", most=LONGEST_NAME, got=got(name[:80])))
     if len(draft.text) > MOST_TEXT or len(draft.reason) > LONGEST_REASON:
         raise BadSettings(say("draft.long", text=MOST_TEXT, reason=LONGEST_REASON))
     if draft.asked and len(draft.reason.strip()) < 2:

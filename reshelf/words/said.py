@@ -39,6 +39,11 @@ def plain(name: object) -> str:
     return repr(str(name))[1:-1]
 
 
+def got(text: str) -> Said:
+    """What somebody entered, as it stands behind "got"."""
+    return say("got.text", text=plain(text)) if text else say("got.nothing")
+
+
 def joined(key: str, parts: Iterable[str]) -> str:
     """Parts one after the other, as the text of a key puts `next` behind `first`; nothing without any."""
     listed = list(parts)

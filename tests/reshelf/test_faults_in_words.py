@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from reshelf.console.views.rules import _signed
 from reshelf.rules.edits import Drop, edited
 from reshelf.rules.file import check
 from reshelf.words.read import as_said, wrong
@@ -109,3 +110,20 @@ def test_a_text_on_which_nothing_can_be_changed_is_told_in_each_language() -> No
         with pytest.raises(BadSettings) as refused:
             edited(text, [Drop("x")])
         assert in_language(sentence_of(refused.value), "zh").startswith("文本不是一个页面，因此无法在其上更改：第 ")
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "where"),
+    [
+        ({"author": " "}, "expected your name, at least 2 characters, got nothing.", "“您的姓名”"),
+        ({"author": "m"}, "expected your name, at least 2 characters, got 'm'.", "“您的姓名”"),
+        ({"author": "mira"}, "expected why you do this, at least 2 characters, got nothing.", "“原因”"),
+    ],
+)
+def test_who_publishes_without_a_name_or_a_reason_is_told_where_to_enter_it(
+    body: dict[str, str], said: str, where: str
+) -> None:
+    with pytest.raises(BadSettings) as refused:
+        _signed(body, "author", "reason")
+    assert str(refused.value).startswith(said) and "and try again" in str(refused.value)
+    assert where in in_language(sentence_of(refused.value), "zh")

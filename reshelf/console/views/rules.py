@@ -19,7 +19,7 @@ from reshelf.rules.drafts import WAIT_FOR_ANOTHER
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from reshelf.rules.segments import SegmentCheck
-from reshelf.words.said import plain, say
+from reshelf.words.said import got, say
 from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
 from schemas.rules import Pin
@@ -106,7 +106,7 @@ def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
     said = {name: text_of(body, name).strip()[:256] for name in ("author", "reason")}
     for name in needed:
         if len(said[name]) < SHORTEST:
-            raise BadSettings(say(SIGNED[name], text=plain(said[name])))
+            raise BadSettings(say(SIGNED[name], least=SHORTEST, got=got(said[name])))
     return said["author"], said["reason"]
 
 

@@ -80,7 +80,10 @@ def find(runs: list[Run], name: str) -> Run:
     """The run whose id begins with `name`; raises `BadSettings` unless there is exactly one."""
     fitting = [run for run in runs if run.id.startswith(name)]
     if len(fitting) != 1:
-        raise BadSettings(f"expected the beginning of one run's id, got {name!r}, which fits {len(fitting)} runs.")
+        raise BadSettings(
+            f"expected the beginning of one run's id, got {name!r}, which fits {len(fitting)} runs. "
+            "`reshelf runs list` shows all ids."
+        )
     return fitting[0]
 
 
