@@ -44,7 +44,8 @@ from reshelf.people.person import Person
 from reshelf.rules.topic import Overtaken
 from reshelf.service_settings import ConsoleSettings, require_channels
 from reshelf.settings import Settings
-from reshelf.words.said import plain, say, sentence_of
+from reshelf.words.read import sentence_of
+from reshelf.words.said import plain, say
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.pages import PageRules
 from streams.cancellation import cancel_all

@@ -52,16 +52,17 @@ def stacked(head: Sequence[str], row: Sequence[str], width: int) -> Iterator[str
     """A row on lines of its own: what it is about, then its other cells by name, as many in a line as fit."""
     yield f" {row[0]}"
     named = (f"{name} {cell}".strip() for name, cell in zip(head[1:], row[1:], strict=True) if cell)
-    yield from _packed(named, width)
+    indent = " " * (3 + len(row[0]) - len(row[0].lstrip()))
+    yield from _packed(named, indent, width)
 
 
-def _packed(parts: Iterable[str], width: int) -> Iterator[str]:
+def _packed(parts: Iterable[str], indent: str, width: int) -> Iterator[str]:
     line = ""
     for part in parts:
         if line and cell_len(f"{line}, {part}") >= width:
             yield f"{line},"
             line = ""
-        line = f"{line}, {part}" if line else f"   {part}"
+        line = f"{line}, {part}" if line else f"{indent}{part}"
     if line:
         yield line
 

@@ -33,6 +33,13 @@ def crossed(text: str) -> str:
     return joined("join.clauses", parts)
 
 
+def sentence_of(error: Exception) -> Said:
+    """What an error says; what is no sentence of the catalogs is the detail of one."""
+    text = error.args[0] if error.args else ""
+    said = as_said(text if isinstance(text, Said) else str(error), "away.")
+    return said if isinstance(said, Said) else say("error", detail=said)
+
+
 def wrong(text: str, path: str = "") -> str:
     """What does not fit in a file of pages, at a path in it; what a reader of YAML or dates said is a sentence, too."""
     said = _nested(text, "wrong.", {"problem": "yaml.", "error": "wrong.", "what": "similar-part."})

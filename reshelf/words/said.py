@@ -57,12 +57,6 @@ def in_language(text: str, language: str) -> str:
     return str(text) if language == ENGLISH else _filled(text.key, text.values, language)
 
 
-def sentence_of(error: Exception) -> Said:
-    """What an error says; what is no sentence of the catalogs is the detail of one."""
-    text = error.args[0] if error.args else ""
-    return text if isinstance(text, Said) else say("error", detail=str(error))
-
-
 def _filled(key: str, values: Mapping[str, Value], language: str) -> str:
     def value(gap: Match[str]) -> str:
         part = values[gap[1]]

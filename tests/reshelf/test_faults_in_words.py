@@ -13,8 +13,8 @@ import pytest
 from reshelf.console.views.rules import _signed
 from reshelf.rules.edits import Drop, edited
 from reshelf.rules.file import check
-from reshelf.words.read import as_said, wrong
-from reshelf.words.said import Said, in_language, sentence_of
+from reshelf.words.read import as_said, sentence_of, wrong
+from reshelf.words.said import Said, in_language
 from schemas.errors import BadSettings
 from schemas.times import moment
 from tests.reshelf.test_server_words import ROOT, WORDS

@@ -26,8 +26,8 @@ from reshelf.rules.file import check
 from reshelf.rules.lint import lint
 from reshelf.service_settings import ConsoleSettings
 from reshelf.words.catalog import GAP, LANGUAGES, asked_language, catalog
-from reshelf.words.read import as_said, crossed, relaxed
-from reshelf.words.said import Said, in_language, joined, plain, say, sentence_of
+from reshelf.words.read import as_said, crossed, relaxed, sentence_of
+from reshelf.words.said import Said, in_language, joined, plain, say
 from schemas.dead_letters import REASONS
 from schemas.errors import BadSettings
 from streams.kafka.bounds import unanswered
@@ -190,6 +190,7 @@ def test_errors_have_a_sentence_in_front_in_each_language() -> None:
     told, untold = BadSettings(say("draft.why")), BadSettings("topics are missing")
     assert in_language(sentence_of(told), "zh") == "请填写原因：审批的人需要知道为什么要发布"
     assert str(sentence_of(untold)) == "topics are missing"
+    assert sentence_of(unanswered(KafkaSettings(), "refused")).key == "away.kafka"
     assert in_language(sentence_of(untold), "zh") == "操作未能完成。技术详情：topics are missing"
     assert json.loads(as_json({"error": sentence_of(told), "n": [1.5]}, "zh"))["n"] == [1.5]
 

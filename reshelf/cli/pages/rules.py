@@ -84,10 +84,12 @@ def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | Non
     if front.json:
         front.answer({"pages": [as_json(each, level) for each in previews]}, "")
         return
+    from reshelf.inspect.layouts_topic import titles_of
     from reshelf.terminal.tables import show as print_table
 
+    titles = titles_of(front.settings.kafka)
     for each in previews:
-        print_table(in_words(each, level))
+        print_table(in_words(each, level, titles))
 
 
 @rules.command()
@@ -103,6 +105,7 @@ def report(front: Front, page: str, level: float, csv: bool) -> None:
 
     Example: reshelf rules report home
     """
+    from reshelf.inspect.layouts_topic import titles_of
     from reshelf.inspect.prices.preview import page_pair
     from reshelf.inspect.prices.so_far import report as reported
     from reshelf.inspect.prices.so_far_words import COLUMNS, as_json, csv_rows, in_words
@@ -120,7 +123,7 @@ def report(front: Front, page: str, level: float, csv: bool) -> None:
     elif csv:
         click.echo(csv_text(COLUMNS, csv_rows(so_far, level, settings)), nl=False)
     else:
-        print_table(in_words(so_far, level, settings))
+        print_table(in_words(so_far, level, settings, titles_of(settings.kafka)))
 
 
 @rules.command()

@@ -32,6 +32,9 @@ function withRule(text, lines) {
     : `${trimmed.replace(/^rules: *\[\] *$/m, "").trimEnd()}\nrules:\n${lines.join("\n")}\n`;
 }
 
+// A rule with what it goes by in words.
+const attributed = (rule) => ({ ...rule, by: t(`attribute.${rule.by}`) });
+
 // What a rule asks for, in words, items by their titles; times tell whether it holds now.
 function summary(rule, titles) {
   const match =
@@ -47,8 +50,8 @@ function summary(rule, titles) {
         slot: rule.slot,
       }),
     boost: () => `${match} ×${rule.factor}`,
-    cap: () => t("rules.at-most", rule),
-    spacing: () => t("rules.apart", rule),
+    cap: () => (rule.by === "all" ? t("rules.at-most-all", rule) : t("rules.at-most", attributed(rule))),
+    spacing: () => t("rules.apart", attributed(rule)),
     exposure: () => t("rules.exposed", { item: match, least: percent(rule.least, 0), most: percent(rule.most, 0) }),
     place: () => t("rules.alone", { item: match, slots: rule.slots.join(", ") }),
     sponsored: () => t("rules.paid", { item: match, slot: rule.slot, number: rule.impressions }),

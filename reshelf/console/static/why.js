@@ -66,6 +66,15 @@ function step(title, text, value, more = []) {
   ]);
 }
 
+const FEATURES = ["price", "age", "category", "brand", "segment"];
+
+// What is known of an item: a quantity, or a label with its kind before it.
+function featureName(name) {
+  const [kind, ...label] = name.split("=");
+  const known = FEATURES.includes(kind) ? t(`feature.${kind}`) : kind;
+  return label.length ? `${known}: ${label.join("=")}` : known;
+}
+
 // On a page with shelves slots are looked at by row and column, and each shelf adds to that.
 const lookedAt = (arm) => (Object.keys(arm.shelves).length ? t("why.full-looks", arm) : t("why.probable-looks", arm));
 
@@ -79,7 +88,9 @@ function steps(arm, content) {
     "chips",
     features
       .slice(0, 12)
-      .map(([name, part]) => element("span", `tag ${part > 0 ? "on" : ""}`, `${name} ×${number(Math.exp(part), 2)}`)),
+      .map(([name, part]) =>
+        element("span", `tag ${part > 0 ? "on" : ""}`, `${featureName(name)} ×${number(Math.exp(part), 2)}`),
+      ),
   );
   const found = [step(t("why.base"), t("why.base-note"), percent(prior.base, 2))];
   if (features.length || prior.text || prior.picture)

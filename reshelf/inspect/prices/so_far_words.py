@@ -17,7 +17,7 @@ from policy.prices.earnings import interval_of
 from reshelf.inspect.prices.preview import Preview
 from reshelf.inspect.prices.priced import Sponsorship
 from reshelf.inspect.prices.so_far import Report, SoFar
-from reshelf.inspect.prices.words import earnings_as_json, sponsorship_as_json
+from reshelf.inspect.prices.words import NO_TITLES, UNCHANGED, called, earnings_as_json, sponsorship_as_json
 from reshelf.inspect.trials.measured import trial_as_json
 from reshelf.numbers import between, number, outcome, share, signed
 from reshelf.rules.calendar import moment
@@ -75,15 +75,19 @@ def _rule(so_far: SoFar, level: float) -> dict[str, Any]:
     }
 
 
-def in_words(report: Report, level: float, settings: Settings) -> RenderableType:
-    """A line about each rule, and below it what it cost or earned, by outcome."""
+def in_words(report: Report, level: float, settings: Settings, titles: Mapping[str, str] = NO_TITLES) -> RenderableType:
+    """A line about each rule, and below it what it cost or earned, by outcome; items by their titles."""
     preview = report.preview
     said: list[RenderableType] = [
         f"{preview.rules.page}, version {preview.rules.version}: what each rule cost (-) or earned (+) so far,",
         f"against the page without it, by what is known of its items now; {share(level, 0)} between.",
     ]
     for each in report.rules:
-        said += ["", *_of_rule(each, preview, level, settings), *_measured(each.rule, report, settings.shop.zone)]
+        said += [
+            "",
+            *_of_rule(each, preview, level, settings, titles),
+            *_measured(each.rule, report, settings.shop.zone),
+        ]
     if not report.rules:
         said.append("The page has no rules.")
     if preview.left_out:
@@ -110,7 +114,9 @@ def csv_rows(report: Report, level: float, settings: Settings) -> Iterator[dict[
                 }
 
 
-def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) -> Sequence[RenderableType]:
+def _of_rule(
+    so_far: SoFar, preview: Preview, level: float, settings: Settings, titles: Mapping[str, str]
+) -> Sequence[RenderableType]:
     rule, since, counted_since, views, change = so_far
     zone = settings.shop.zone
     head = f"{rule.name} ({kind_in_words(rule)})"
@@ -122,11 +128,12 @@ def _of_rule(so_far: SoFar, preview: Preview, level: float, settings: Settings) 
     more = "" if counted_since == since else f", counted since {moment(counted_since, zone)}"
     rows = [_row(name, draws, views, preview, level) for name, draws in change._asdict().items() if draws is not None]
     said: list[RenderableType] = [f"{began}{more}: {number(views)} page views"]
-    said.append(table(["", "so far", "between", "a day"], rows))
+    changes = any(draws is not None and draws.any() for draws in change)
+    said.append(table(["", "so far", "between", "a day"], rows) if changes else f"   {UNCHANGED} is expected of it")
     if (bid := preview.sponsorship(rule.name)) is not None:
         income, clicks = (views * float(draws.mean()) for draws in (bid.income, bid.clicks))
         said.append(f"  {bid.sponsor} paid {number(income, 2)} for {number(clicks)} clicks, by what is known now")
-        said.append(f"  looked at less for it: {_most_displaced(bid)}")
+        said.append(f"  looked at less for it: {_most_displaced(bid, titles)}")
     return said
 
 
@@ -154,11 +161,12 @@ def _verdict(uplift: Uplift) -> tuple[str, str]:
     return "gains" if low > 0.0 else "loses" if high < 0.0 else "not decided", between(low, high)
 
 
-def _most_displaced(bid: Sponsorship) -> str:
+def _most_displaced(bid: Sponsorship, titles: Mapping[str, str]) -> str:
     """Items by how many looks they lose, with the share of page views."""
     most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])
     more = f", and {len(most) - LISTED} more" if len(most) > LISTED else ""
-    return ", ".join(f"{item} {signed(-loss, share)}" for item, loss in most[:LISTED]) + more or "nothing"
+    less = (f"{called(item, titles)} {signed(-loss, share)}" for item, loss in most[:LISTED])
+    return ", ".join(less) + more or "nothing"
 
 
 def _row(name: str, draws: Floats, views: float, preview: Preview, level: float) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -18,8 +19,10 @@ from reshelf.words.read import relaxed
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import MAIN
 
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
 MOVED = 5
 """Items that are told of a segment in words, of those that gain and of those that lose most looks."""
+UNCHANGED = "no change"
 PER = 1_000
 """Page views that figures are for where it is not known how many a day has."""
 
@@ -110,8 +113,11 @@ def _moved(price: Price) -> Mapping[str, float]:
     return {item: change for item, change in moved.items() if abs(change) > 1e-9}
 
 
-def in_words(preview: Preview, level: float) -> RenderableType:
-    """What would change: in all, by segment and by rule, with intervals; which items, and what could not hold."""
+def in_words(preview: Preview, level: float, titles: Mapping[str, str] = NO_TITLES) -> RenderableType:
+    """What would change: in all, by segment and by rule, with intervals; which items, and what could not hold.
+
+    Items that have one of the `titles` are called by it, with their ids behind.
+    """
     page, sales, currency = preview.rules.page, preview.change.orders is not None, preview.currency
     per = "a day" if preview.views is not None else f"in {number(PER)} page views"
     head = ["", "clicks", *(["orders", "revenue"] if sales else [])]
@@ -131,13 +137,13 @@ def in_words(preview: Preview, level: float) -> RenderableType:
     return Group(
         f"{page}: this file against version {preview.version}, {per}, {share(level, 0)} between",
         table(head, rows),
-        *_rules(preview, level),
-        *_trials(preview),
-        *_notes(preview),
+        *_rules(preview, level, titles),
+        *_trials(preview, titles),
+        *_notes(preview, titles),
     )
 
 
-def _trials(preview: Preview) -> Iterator[RenderableType]:
+def _trials(preview: Preview, titles: Mapping[str, str]) -> Iterator[RenderableType]:
     """The page in each branch with rules on trial, beside the page of all others, in the segment with most views."""
     pages = {
         name: trial_pages(preview.rules, price.layouts[1], preview.at_ms) for name, price in preview.prices.items()
@@ -148,16 +154,25 @@ def _trials(preview: Preview) -> Iterator[RenderableType]:
     shown = tried[0]
     more = f" ({len(tried) - 1} more segments have it on trial: --segment NAME shows one)" if tried[1:] else ""
     yield f"on trial, as one visitor of {shown} would see it{more}:"
-    yield _trial_table(preview.rules.slots, preview.prices[shown].layouts[1], pages[shown])
+    yield _trial_table(preview.rules.slots, preview.prices[shown].layouts[1], pages[shown], titles)
 
 
-def _trial_table(slots: Sequence[str], layout: Layout, tried: Sequence[TrialPage]) -> RenderableType:
+def _trial_table(
+    slots: Sequence[str], layout: Layout, tried: Sequence[TrialPage], titles: Mapping[str, str]
+) -> RenderableType:
+    """Titles are cut off where the terminal is narrow; there is no room for any beside a second trial."""
     slates = [choose_in(layout, VISITOR, MAIN).slate, *(page.choice.slate for page in tried)]
     head = ["slot", "for all others", *(f"in {page.branch}, {share(page.share, 0)}" for page in tried)]
-    return table(head, [[slot, *(slate.get(slot, "") for slate in slates)] for slot in slots])
+    shown = titles if len(tried) == 1 else NO_TITLES
+
+    def cell(item: str) -> str:
+        return f"{item} {shown.get(item, '')}".strip()
+
+    rows = [[slot, *(cell(slate.get(slot, "")) for slate in slates)] for slot in slots]
+    return table(head, rows, spare=2 if shown else 0)
 
 
-def _rules(preview: Preview, level: float) -> Iterator[RenderableType]:
+def _rules(preview: Preview, level: float, titles: Mapping[str, str]) -> Iterator[RenderableType]:
     rules = preview.rules.rules
     if not rules:
         return
@@ -173,29 +188,38 @@ def _rules(preview: Preview, level: float) -> Iterator[RenderableType]:
         yield table(head, rows)
     for name in own:
         if (bid := preview.sponsorship(name)) is not None:
-            yield sponsorship_in_words(name, bid, preview.views)
+            yield sponsorship_in_words(name, bid, preview.views, titles)
     idle = [name for name, earnings in own.items() if earnings is None]
     if idle:
         yield f"not in force then for any of these segments: {', '.join(idle)}"
 
 
-def sponsorship_in_words(name: str, bid: Sponsorship, views: float | None) -> str:
+def sponsorship_in_words(
+    name: str, bid: Sponsorship, views: float | None, titles: Mapping[str, str] = NO_TITLES
+) -> str:
     """What is paid for, and whom it costs most looks, in one line."""
     times, per = (PER, f"in {number(PER)} page views") if views is None else (views, "a day")
     clicks, income = (times * float(draws.mean()) for draws in (bid.clicks, bid.income))
     most = sorted(bid.displaced.items(), key=lambda pair: -pair[1])[:MOVED]
-    others = f", looked at less: {', '.join(f'{item} {gain(-loss)}' for item, loss in most)}" if most else ""
+    less = ", ".join(f"{called(item, titles)} {gain(-loss)}" for item, loss in most)
+    others = f", looked at less: {less}" if less else ""
     return f"{name}: {bid.sponsor} pays {number(income, 2)} for {quantity(clicks)} clicks {per}{others}"
 
 
-def _notes(preview: Preview) -> Iterator[str]:
+def called(item: str, titles: Mapping[str, str]) -> str:
+    """An item by its title with its id behind, or by its id alone."""
+    return f"{titles[item]} ({item})" if item in titles else item
+
+
+def _notes(preview: Preview, titles: Mapping[str, str]) -> Iterator[str]:
     for name, price in preview.prices.items():
         moved = sorted(_moved(price).items(), key=lambda pair: pair[1])
         losing, gaining = [pair for pair in moved if pair[1] < 0.0], [pair for pair in moved[::-1] if pair[1] > 0.0]
         for what, items in (("seen more", gaining), ("seen less", losing)):
             if items:
                 more = f", and {len(items) - MOVED} more" if len(items) > MOVED else ""
-                yield f"{name}: {what}: " + ", ".join(f"{item} {gain(change)}" for item, change in items[:MOVED]) + more
+                those = (f"{called(item, titles)} {gain(change)}" for item, change in items[:MOVED])
+                yield f"{name}: {what}: {', '.join(those)}{more}"
         yield from (f"{name}: cannot hold: {text}" for text in price.relaxed)
     if preview.left_out:
         yield f"{preview.left_out} segments with fewer page views are left out"
@@ -216,6 +240,9 @@ def _row(
 
 
 def _cell(column: str, interval: Interval, currency: str, sign: str) -> str:
+    if sign and not any(interval):
+        return UNCHANGED
+
     def size(value: float) -> str:
         return outcome(column, value, currency)
 

@@ -14,7 +14,8 @@ from reshelf.console.views.drafts import private
 from reshelf.inspect.prices.preview import page_pair
 from reshelf.inspect.prices.so_far import report
 from reshelf.inspect.prices.so_far_words import as_json
-from reshelf.words.said import say, sentence_of
+from reshelf.words.read import sentence_of
+from reshelf.words.said import say
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
 
