@@ -17,13 +17,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 
 from confluent_kafka import KafkaException
 
 from policy.slates.compiled import BUILT as POLICY_BUILT
 from reshelf.doctor.build import build_finding
 from reshelf.doctor.catalog.names import look_at_names
+from reshelf.doctor.catalog.topics import CatalogTopics
 from reshelf.doctor.clock import broker_clock
 from reshelf.doctor.events import look_at_events
 from reshelf.doctor.finding import Finding, words
@@ -63,13 +65,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return
-    looks = {
+    catalog = CatalogTopics(settings.kafka)
+    looks: dict[str, Callable[[Settings], Iterator[Finding]]] = {
         "namespace": look_at_state,
         "workers": look_at_work,
         "segments": look_at_segments,
-        "variety": look_at_variety,
+        "variety": partial(look_at_variety, catalog=catalog),
         "keys": look_at_keys,
-        "names": look_at_names,
+        "names": partial(look_at_names, catalog=catalog),
     }
     for about, look in looks.items():
         try:
@@ -93,6 +96,7 @@ def _broker(settings: Settings, span_ms: int) -> Generator[Finding, None, bool]:
         yield from look_at_events(settings)
     except (ReshelfError, KafkaException) as error:
         remedy = "Check kafka.bootstrap, and kafka.security_protocol with user, password and certificate files."
-        yield Finding("broker", "bad", words(error), remedy)
+        said, _, _ = words(error).partition(". Check ")
+        yield Finding("broker", "bad", said, remedy)
         return False
     return True

@@ -7,15 +7,14 @@ from contextlib import suppress
 
 from policy.assignment import own_slates
 from policy.segments.rule import UNASSIGNED
+from reshelf.doctor.catalog.topics import CatalogTopics
 from reshelf.doctor.finding import Finding
 from reshelf.numbers import number
-from reshelf.rules import topic as rules_topic
 from reshelf.settings import Settings
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout
-from schemas.topics import CATALOG_ITEMS, LAYOUTS
-from streams.catalog.snapshot import read_catalog
+from schemas.topics import LAYOUTS
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.reader import read_runs
 from streams.layouts.segments.serving import is_learned
@@ -29,14 +28,10 @@ _decode = decoder(Layout)
 Layouts = Mapping[tuple[str, str], Layout]
 
 
-def look_at_variety(settings: Settings) -> Iterator[Finding]:
+def look_at_variety(settings: Settings, catalog: CatalogTopics) -> Iterator[Finding]:
     """Of pages with learned segments; nothing where there is no page."""
-    pages = {name for name, rules in rules_topic.newest(settings.kafka).items() if rules.has_learned_segments}
-    if not pages:
-        return
-    items = read_catalog(settings.kafka, (CATALOG_ITEMS,)).items
-    categories = {name: item.category for name, item in items.items() if item.category}
-    yield from variety_findings(_layouts(settings, pages), categories)
+    if pages := {name for name, rules in catalog.pages.items() if rules.has_learned_segments}:
+        yield from variety_findings(_layouts(settings, pages), catalog.categories())
 
 
 def variety_findings(layouts: Layouts, categories: Mapping[str, str]) -> Iterator[Finding]:

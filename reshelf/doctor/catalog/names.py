@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
-from typing import NamedTuple, TypeVar
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from reshelf.doctor.catalog.pictures import picture_findings
+from reshelf.doctor.catalog.topics import CatalogTopics
 from reshelf.doctor.finding import Finding
 from reshelf.namespaces.open_state import open_state
 from reshelf.numbers import number
 from reshelf.settings import Settings
-from schemas.codec import decoder
-from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.similar_names import SimilarNames, folded
-from schemas.topic import Topic
-from schemas.topics import CATALOG_ITEMS, PAGE_RULES
-from streams.kafka.reader import read_runs
-from streams.settings import KafkaSettings
 from streams.state.arrays.tables import Table
 from streams.state.manifest import NamespaceMissing
 
-M = TypeVar("M", bound=Struct)
-MOST_ITEMS = 100_000
-"""Records of the catalog that are looked at."""
 MOST_PAGES = 20
 """Pages of whose counts, those of one segment, the names are looked at."""
 SHOWN = 3
@@ -43,10 +32,9 @@ class NamesOfEvents(NamedTuple):
     slots: set[str]
 
 
-def look_at_names(settings: Settings) -> Iterator[Finding]:
+def look_at_names(settings: Settings, catalog: CatalogTopics) -> Iterator[Finding]:
     """Names that differ by Unicode form, case or blanks alone, and prices in another currency than the shop's."""
-    items = _newest(settings.kafka, CATALOG_ITEMS, CatalogItem, MOST_ITEMS)
-    declared = _newest(settings.kafka, PAGE_RULES, PageRules, MOST_ITEMS)
+    items, declared = catalog.items, catalog.pages
     counted, of_events = _counted(settings)
     yield from name_findings(items, declared, counted)
     yield from event_findings(items, declared, of_events)
@@ -127,22 +115,6 @@ def day_findings(settings: Settings, now: datetime | None = None) -> Iterator[Fi
             "sponsored rules showed before and after midnight is estimated by its time",
             "Nothing needs to be done; a namespace with fold.bucket_ms 3600000 counts them nearly exactly.",
         )
-
-
-def _newest(kafka: KafkaSettings, topic: Topic, message: type[M], most: int) -> dict[str, M]:
-    """What a compacted topic says of each key, as far as its first `most` records; what cannot be read is left out."""
-    entries, decode, seen = dict[str, M](), decoder(message), 0
-    for _, records in read_runs(kafka, topic):
-        for record in records:
-            name = (record.key or b"").decode(errors="replace")
-            entries.pop(name, None)
-            with suppress(BadRecord):
-                if record.value:
-                    entries[name] = decode(record.value)
-        seen += len(records)
-        if seen >= most:
-            break
-    return entries
 
 
 def _counted(settings: Settings) -> tuple[dict[str, set[str]], dict[str, NamesOfEvents]]:

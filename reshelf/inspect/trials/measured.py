@@ -14,7 +14,7 @@ from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.messages.pages import MAIN, PageRules
 from streams.layouts.branches import shares_of
-from streams.state.arrays.experiment_bins import BucketBins, periods, sides
+from streams.state.arrays.experiment_bins import BucketBins, pre_period, sides
 
 
 class Trials(NamedTuple):
@@ -43,7 +43,7 @@ def trials_in(versions: Sequence[PageRules], bins: BucketBins, settings: Setting
     rules, width = versions[-1], settings.fold.bucket_ms
     began = max(trial_began(versions), settings.experiment.since_ms) if width else 0
     shares = shares_of(rules)
-    _, before = periods(bins, settings.experiment, width)
+    before = pre_period(bins, settings.experiment, width)
     earlier = before.learned if before else None
     results = trials(sides(bins, began).learned, rules.branch_salt, list(shares.values()), level, earlier)
     first = -(-began // width) * width if width else 0

@@ -49,8 +49,13 @@ def periods(
 
     The bucket that `since_ms` cuts in two is in neither: it holds some of what was served differently.
     """
-    since, before = settings.since_ms, settings.pre_period_since_ms
-    return sides(bins, since), sides(bins, before, since - bucket_ms + 1) if before else None
+    return sides(bins, settings.since_ms), pre_period(bins, settings, bucket_ms)
+
+
+def pre_period(bins: Mapping[tuple[int, Traffic], Ints], settings: ExperimentSettings, bucket_ms: int) -> Sides | None:
+    """Both sides in the pre-period of the experiment, None where it has none; of whole buckets, `bucket_ms` wide."""
+    before = settings.pre_period_since_ms
+    return sides(bins, before, settings.since_ms - bucket_ms + 1) if before else None
 
 
 def health_of(
