@@ -13,6 +13,7 @@ from zlib import crc32
 import pytest
 
 from bench.web.browser import CHROMIUM, browser
+from tests.reshelf.test_console_browser import hindrances
 
 HOST = "http://console.test/"
 PAGES: dict[str, Any] = {"pages": {"cart": ["*"], "home": ["cooks", "*"]}, "warnings": [], "most_seen": ""}
@@ -209,6 +210,7 @@ def test_cards_say_who_sees_them_and_which_rules_bear_on_them(tab: Any) -> None:
     tab.locator(".card .more").nth(1).click()
     offered = tab.locator("[role=menu] button").all_inner_texts()
     assert offered[0] == "Pin here" and "Keep off the page" in offered
+    assert hindrances(tab) == []
     tab.keyboard.press("Escape")
     assert tab.evaluate("document.activeElement.getAttribute('aria-label')") == "What to do with Iron pot"
 
@@ -225,6 +227,8 @@ def test_what_is_old_says_its_age_and_dims(tab: Any) -> None:
     for _ in range(4):
         tab.clock.run_for(1_000)
     tab.locator("main.aged").wait_for()
+    texts = "[...document.querySelectorAll('main *')].filter(one => !one.closest('svg, img'))"
+    assert tab.evaluate(f"{texts}.every(one => getComputedStyle(one).opacity === '1')"), "texts keep their contrast"
     assert tab.locator("#status").inner_text().startswith("as of ")
     answers["shop"] = SHOP
     tab.clock.run_for(3_000)

@@ -12,6 +12,13 @@ export function element(tag, className = "", content = []) {
   return made;
 }
 
+// Lines as they are, in a box that scrolls by keyboard, too.
+export function block(className, content) {
+  const made = element("pre", className, content);
+  made.tabIndex = 0;
+  return made;
+}
+
 export function drawing(tag, attributes = {}, content = []) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);

@@ -1,7 +1,7 @@
 // Drafts by name: kept, looked at, and published by somebody else who approves them.
 
 import { ask, send } from "./answer.js";
-import { choice, day, element, panel, say, table } from "./dom.js";
+import { block, choice, day, element, panel, say, table } from "./dom.js";
 import { t } from "./words.js";
 
 function field(name, label, large = false) {
@@ -104,9 +104,7 @@ export const drafts = {
               t("drafts.by", { author: seen.author || t("drafts.nobody"), reason: seen.reason || t("no-reason") }),
             ),
             element("p", "soft", stateOf(seen)),
-            wrong.length
-              ? element("ul", "", wrong)
-              : element("pre", "mono", seen.changes.join("\n") || t("nothing-differs")),
+            wrong.length ? element("ul", "", wrong) : block("mono", seen.changes.join("\n") || t("nothing-differs")),
             element("div", "tools", acts),
           ],
           t("drafts.would-change"),

@@ -1,7 +1,7 @@
 // How events flow: rates, lag, watermarks, workers, Redis, dead letters.
 
 import { line } from "./chart.js";
-import { bytes, clock, element, number, panel, say, span, table } from "./dom.js";
+import { block, bytes, clock, element, number, panel, say, span, table } from "./dom.js";
 import { t } from "./words.js";
 
 function tile(title, note) {
@@ -89,7 +89,7 @@ function letter(one) {
         ...one.headers,
       ].flatMap(([name, text]) => [element("dt", "soft", name), element("dd", "mono", text ?? "")]),
     ),
-    element("pre", "mono", one.value ?? t("pipeline.no-value")),
+    block("mono", one.value ?? t("pipeline.no-value")),
   ];
   return element("details", "letter", [
     element("summary", "", [

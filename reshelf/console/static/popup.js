@@ -41,7 +41,7 @@ export function openMenu(button, label, entries) {
   });
   menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && close());
   document.addEventListener("pointerdown", outside);
-  document.body.append(menu);
+  document.querySelector("main").append(menu);
   const { width, height } = menu.getBoundingClientRect();
   menu.style.left = `${Math.max(8, Math.min(around.right - width, innerWidth - width - 8))}px`;
   menu.style.top = `${around.bottom + height + 8 > innerHeight ? Math.max(8, around.top - height - 4) : around.bottom + 4}px`;

@@ -2,7 +2,7 @@
 
 import { ask, send } from "./answer.js";
 import { dateAfter } from "./dates.js";
-import { choice, day, element, gain, money, panel, percent, quantity, say } from "./dom.js";
+import { block, choice, day, element, gain, money, number, panel, percent, quantity, say } from "./dom.js";
 import { discard, draftOf, looked, write } from "./draft.js";
 import { mayPublish, nameField, rememberName } from "./person.js";
 import { openPreview, takeBack } from "./preview.js";
@@ -33,7 +33,7 @@ function withRule(text, lines) {
 }
 
 // A rule with what it goes by in words.
-const attributed = (rule) => ({ ...rule, by: t(`attribute.${rule.by}`) });
+const attributed = (rule) => ({ ...rule, by: rule.by === "all" ? "" : t(`attribute.${rule.by}`) });
 
 // What a rule asks for, in words, items by their titles; times tell whether it holds now.
 function summary(rule, titles) {
@@ -50,11 +50,12 @@ function summary(rule, titles) {
         slot: rule.slot,
       }),
     boost: () => `${match} ×${rule.factor}`,
-    cap: () => (rule.by === "all" ? t("rules.at-most-all", rule) : t("rules.at-most", attributed(rule))),
+    cap: () => t(rule.by === "all" ? "rules.at-most-all" : "rules.at-most", { ...attributed(rule), item: match }),
     spacing: () => t("rules.apart", attributed(rule)),
     exposure: () => t("rules.exposed", { item: match, least: percent(rule.least, 0), most: percent(rule.most, 0) }),
     place: () => t("rules.alone", { item: match, slots: rule.slots.join(", ") }),
     sponsored: () => t("rules.paid", { item: match, slot: rule.slot, number: rule.impressions }),
+    bid: () => t("rules.bid", { item: match, sponsor: rule.sponsor || rule.name, amount: number(rule.amount, 2) }),
     complements: () => t("rules.complements", { factor: String(rule.factor) }),
     "not-above": () => t("rules.not-above", rule),
     "not-below": () => t("rules.not-below", rule),
@@ -131,11 +132,12 @@ function inForce(rule, titles, report) {
   ]);
 }
 
-function changed(lines) {
-  return element(
-    "pre",
+function changed(differences) {
+  return block(
     "mono diff",
-    lines.map((line) => element("span", line[0] === "+" ? "plus" : line[0] === "-" ? "minus" : "soft", `${line}\n`)),
+    differences.map((line) =>
+      element("span", line[0] === "+" ? "plus" : line[0] === "-" ? "minus" : "soft", `${line}\n`),
+    ),
   );
 }
 
