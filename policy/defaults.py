@@ -12,5 +12,5 @@ EXPLORATION = 0.33
 """Spread of draws against that of the posterior."""
 HALF_LIFE_MS = 0
 """Age at which a time bucket weighs half; 0: all have equal weight."""
-DRIFT = 0.0
+DRIFT = 0.005
 """Variance by which the logarithm of an item's click rate moves in a day."""

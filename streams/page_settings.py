@@ -98,7 +98,7 @@ class LayoutSettings(Group):
         ge=0,
         le=10,
         description="How much click rates change: the variance that the logarithm of an item's click rate gains in a "
-        "day; 0: they do not change.",
+        "day; 0: they do not change, and nothing is forgotten.",
     )
     click_rate: float = Field(
         defaults.CLICK_RATE,

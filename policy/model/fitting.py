@@ -20,6 +20,7 @@ from policy.model.directions import directions_of
 from policy.model.examination import VisibleTimes, examination, fit_examination
 from policy.model.features import Features, Scales
 from policy.model.interest import NO_WEIGHT, damping, fit_affinity, fit_interest
+from policy.model.posteriors import DayCounts, Remembered, remembered
 from policy.model.priors import factor_of, factor_weight, packed, strength_of
 from policy.model.strength import DEFAULT, fit_strength
 from policy.segments.affinity import affinities
@@ -34,7 +35,8 @@ ROUNDS = 4
 class PageCounts:
     """Counts of learned traffic: G segments, A items, S slots in rendered order; may be weighted by age.
 
-    `impressions` and `clicks` are [G, A, S]; `visible` is of all segments and items.
+    `impressions` and `clicks` are [G, A, S]; `visible` is of all segments and items.  `by_day` has the same as it was
+    counted, by day; without it all days are taken to tell as much.
     """
 
     segments: Sequence[str]
@@ -43,6 +45,7 @@ class PageCounts:
     impressions: Floats
     clicks: Floats
     visible: VisibleTimes | None = None
+    by_day: DayCounts | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +82,13 @@ def fit_page(
     base: tuple[float, float],
     curve: Mapping[str, float] | None = None,
     sales: Sales | None = None,
+    drift: float = 0.0,
 ) -> PolicyParameters:
     """The parameters of a page; `version` is 0.
 
     `base` is the click rate to start from and its strength in examined impressions,
-    and `curve` the examination to start from (what is known of all pages).
+    and `curve` the examination to start from (what is known of all pages).  `drift` is the variance by which
+    logarithms of click rates move in a day: so much do clicks of older days count less for what is an arm's own.
     """
     start = examination(counts.slots, curve or {})
     slot_examination = fit_examination(counts.impressions, counts.clicks, start, visible=counts.visible)
@@ -95,6 +100,7 @@ def fit_page(
     affinity = affinities(described.affinity, counts.segments, counts.items)
     levels = _fit_levels(clicks, trials, float(logit(rate)), _table(described), affinity)
     spread = 1.0 / levels.arm_strength + 1.0 / levels.segment_strength + levels.variance
+    own = _own_counts(counts, slot_examination, trials, levels, drift)
     return PolicyParameters(
         page=page,
         version=0,
@@ -108,10 +114,10 @@ def fit_page(
         text=levels.packed(TEXT, levels.page),
         picture_model=described.picture_model if described.pictures is not None else "",
         picture=levels.packed(PICTURE, levels.page),
-        segments=_segment_fits(counts.segments, described.features.names, trials, levels),
+        segments=_segment_fits(counts.segments, described.features.names, own.examined, levels),
         arms={
             item: (round(float(arm_clicks), 3), round(float(expected), 3))
-            for item, arm_clicks, expected in zip(counts.items, levels.clicks, levels.expected, strict=True)
+            for item, arm_clicks, expected in zip(counts.items, own.clicks, own.expected, strict=True)
             if expected > 0.0
         },
         arm_strength=levels.arm_strength,
@@ -122,11 +128,31 @@ def fit_page(
     )
 
 
+class _OwnCounts(NamedTuple):
+    """What is remembered: looks [G, A], and an arm's clicks [A] and those expected, in all segments, damped."""
+
+    examined: Floats
+    clicks: Floats
+    expected: Floats
+
+
+def _own_counts(counts: PageCounts, examination: Floats, trials: Floats, levels: _Levels, drift: float) -> _OwnCounts:
+    """Only what is an arm's own is forgotten: what is shown lately are good arms, so that all would seem to be so."""
+    clicks, days = counts.clicks.sum(axis=2), counts.by_day
+    if drift and days is not None:
+        examined = days.examined(counts.impressions, examination)
+        own = Remembered(examined, days.clicks)
+        trials, clicks = remembered(days.days, own, levels.interest * levels.factor, drift)
+    expected = trials * levels.interest
+    damped = damping(expected * levels.factor, levels.segment_strength)
+    return _OwnCounts(trials, (clicks * damped).sum(axis=0), (expected * damped).sum(axis=0))
+
+
 def _segment_fits(
-    segments: Sequence[str], names: Sequence[str], trials: Floats, levels: _Levels
+    segments: Sequence[str], names: Sequence[str], examined: Floats, levels: _Levels
 ) -> dict[str, SegmentFit]:
-    """What was fitted for each segment; `trials` are its examined impressions, float64[G, A]."""
-    rows = zip(segments, levels.segments, trials, levels.variances, strict=True)
+    """What was fitted for each segment; `examined` are its impressions that were looked at, float64[G, A]."""
+    rows = zip(segments, levels.segments, examined, levels.variances, strict=True)
     return {
         segment: SegmentFit(
             base=round(float(weights[-1]), 5),
@@ -142,17 +168,17 @@ def _segment_fits(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Levels:
-    """Page weights [K], segment weights [G, K + 1] with the base last, an arm's clicks [A] and those expected, shapes.
+    """Page weights [K], segment weights [G, K + 1] with the base last, interest [G, A], arms' factors [A], shapes.
 
-    Clicks are damped (`policy.model.interest.damping`), as each pair of segment and arm has a factor of its own,
-    and policies show an arm most where that is large.
+    An arm's clicks are damped (`policy.model.interest.damping`), as each pair of segment and arm has a factor of its
+    own, and policies show an arm most where that is large.
     """
 
     base: float
     page: Floats
     segments: Floats
-    clicks: Floats
-    expected: Floats
+    interest: Floats
+    factor: Floats
     arm_strength: float
     segment_strength: float
     variance: float
@@ -205,14 +231,12 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table, affi
             variances = variances + liked.variance * np.square(affinity).mean(axis=1)
         expected = trials * expit(of_page + liked.weight * affinity + apart)
         segment = fit_strength(clicks, expected * factors, variance - variances[:, None])
-    damped = damping(expected * shared.factor, segment)
-    damped_clicks, expected = clicks * damped, expected * damped
     return _Levels(
         base=float(shared.weights[-1]),
         page=shared.weights[:-1],
         segments=own,
-        clicks=damped_clicks.sum(axis=0),
-        expected=expected.sum(axis=0),
+        interest=expit(of_page + liked.weight * affinity + apart),
+        factor=shared.factor,
         arm_strength=shared.strength,
         segment_strength=segment,
         variance=shared.variance,

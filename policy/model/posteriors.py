@@ -1,4 +1,10 @@
-"""What is known of each arm's attractiveness: Beta posteriors from counts."""
+"""What is known of each arm's attractiveness: Beta posteriors from counts.
+
+Click rates move.  What is known of a rate from c clicks has the relative variance 1 / c.  From day to day the logarithm
+of the rate moves by a variance of `drift`, so that c clicks of yesterday tell as much as c / (1 + drift c) of today, to
+which those of today add (the local level model; Harvey 1989, "Forecasting, structural time series models and the Kalman
+filter", section 4.1.2).  So what is clicked on often is forgotten soon, and what is hardly clicked on nearly never.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainccinv, betaincinv
 
-from policy.arrays import Counts, Floats
+from policy.arrays import Counts, Floats, Vectors
 from policy.defaults import LEVEL
 
 SMALLEST = 1e-9
@@ -43,10 +49,8 @@ class Beta(NamedTuple):
         return deviation
 
 
-def posterior(
-    impressions: Counts, clicks: Counts, examination: Floats, prior: Prior, retained: Floats | float = 1.0
-) -> Beta:
-    """The posterior of attractiveness from a share `retained` of impressions and clicks [A, S], and examination [S].
+def posterior(impressions: Counts, clicks: Counts, examination: Floats, prior: Prior) -> Beta:
+    """The posterior of attractiveness from impressions and clicks [A, S], and examination [S].
 
     An impression in a slot that is looked at with probability e counts as e
     examined impressions: the weighting of Lagrée, Vernade and Cappé (2016),
@@ -54,11 +58,19 @@ def posterior(
     Beta prior of the base rate.  More clicks than examined impressions (a
     visitor clicks twice, an impression is lost) leave the prior's share of `b`.
     """
-    clicked = clicks.sum(axis=1, dtype=np.float64)
-    examined = np.einsum("as,s->a", impressions, examination)
+    return posterior_of(*own_counts(impressions, clicks, examination), prior)
+
+
+def own_counts(impressions: Counts, clicks: Counts, examination: Floats) -> tuple[Floats, Floats]:
+    """Impressions that were looked at, and clicks, float64[A] each."""
+    return np.einsum("as,s->a", impressions, examination), clicks.sum(axis=1, dtype=np.float64)
+
+
+def posterior_of(examined: Floats, clicked: Floats, prior: Prior) -> Beta:
+    """The same from impressions that were looked at and clicks, float64[A]."""
     missed = np.maximum(0.0, examined - clicked)
-    a = prior.click_rate * prior.strength + retained * clicked
-    b = (1.0 - prior.click_rate) * prior.strength + retained * missed
+    a = prior.click_rate * prior.strength + clicked
+    b = (1.0 - prior.click_rate) * prior.strength + missed
     return Beta(np.maximum(a, SMALLEST), np.maximum(b, SMALLEST))
 
 
@@ -70,16 +82,41 @@ def interval(a: Floats, b: Floats, level: float = LEVEL) -> tuple[Floats, Floats
     return low, high
 
 
-def retained(click_days: Floats, drift: float) -> Floats:
-    """The share of arms' counts that informs their click rates now, float64 in (0, 1], of the shape of `click_days`.
+class DayCounts(NamedTuple):
+    """Counts by T spans of days, from the oldest on; `days` [T] are their middles.
 
-    These are the ages of an arm's clicks in days, added up.  A rate known from c
-    clicks has the relative variance 1 / c; where its logarithm moves by a variance
-    of `drift` a day, that of c clicks of age t is 1 / c + drift t, as of
-    c / (1 + drift c t) clicks.  What was hardly clicked on is so not forgotten.
+    `impressions` are [T, G, A, S] and `clicks` [T, G, A], for G segments, A arms and S slots.
     """
-    share: Floats = 1.0 / (1.0 + drift * click_days)
-    return share
+
+    days: Floats
+    impressions: Vectors
+    clicks: Floats
+
+    def examined(self, impressions: Floats, examination: Floats) -> Floats:
+        """Those looked at, [T, G, A]: all of them count as `impressions` [G, A, S], in slots looked at so much."""
+        total = self.impressions.sum(axis=0, dtype=np.float64)
+        looks = np.divide(impressions, total, out=np.zeros(total.shape), where=total > 0.0) * examination
+        return np.asarray(np.einsum("tgas,gas->tga", self.impressions, looks))
+
+
+class Remembered(NamedTuple):
+    """What is not forgotten of looks and clicks, float64[..., A] each."""
+
+    examined: Floats
+    clicks: Floats
+
+
+def remembered(days: Floats, counts: Remembered, rates: Floats, drift: float) -> Remembered:
+    """What `counts` [T, ..., A] of some `days` [T] still tell of the rates at the last of them.
+
+    `rates` [..., A] are the arms' rough click rates per look: by the clicks that were to be expected it is known how
+    much is forgotten.  By the clicks themselves, arms that were lucky would be forgotten sooner.
+    """
+    examined, clicks = (np.asarray(of[0], dtype=np.float64) for of in counts)
+    for at in range(1, len(days)):
+        share = 1.0 / (1.0 + drift * (days[at] - days[at - 1]) * examined * rates)
+        examined, clicks = share * examined + counts.examined[at], share * clicks + counts.clicks[at]
+    return Remembered(examined, clicks)
 
 
 def bucket_weights(bucket_starts: ArrayLike, now: int, half_life_ms: int) -> Floats:

@@ -173,6 +173,13 @@ def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks:
     return ArmPriors(Prior(mean, strength_of(mean, spread)), doubtful, factor)
 
 
+def rates_of(parameters: PolicyParameters, arms: Fitted) -> Floats:
+    """The rough click rates of arms that are looked at, float64[A], by all that is known of them on the page."""
+    weight = factor_weight(parameters.arm_strength, parameters.variance)
+    rates: Floats = arms.interest * factor_of(weight, arms.clicks, arms.expected)
+    return rates
+
+
 def interest_variance(parameters: PolicyParameters, segment: str) -> float:
     """The relative variance of what the features of an arm let expect of it: of page and segment together."""
     return parameters.variance + parameters.segments.get(segment, _STRANGER).variance

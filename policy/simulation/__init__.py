@@ -4,6 +4,7 @@
 `race` serves what a learner chooses and counts the regret, `learned` is the policy that
 the layout producer runs.  Everything is drawn from generators that are passed in.
 
+- `days`: what a learner in a race has counted, by day
 - `flicker`: how much of what visitors see changes from one refresh to the next
 - `funnel`: a page whose clicks are followed by carts, orders and returns, counted as tiers log them:
   some log few carts

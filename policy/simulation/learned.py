@@ -16,11 +16,12 @@ from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
-from policy.model.posteriors import Beta, Prior, bucket_weights, retained
-from policy.model.priors import arm_priors, fitted
+from policy.model.posteriors import Beta, DayCounts, Prior, Remembered, remembered
+from policy.model.priors import arm_priors, fitted, rates_of
 from policy.model.visits.cells import PageViews
 from policy.model.visits.choice import VisitHistory
 from policy.model.visits.lowering import Lowering, kinds_of, lowering_of
+from policy.simulation.days import Days
 from policy.simulation.shop import Feedback, Offer, Shape
 from policy.slates.alike import Alike
 from policy.slates.composition import Statistics, compose
@@ -80,7 +81,7 @@ class Learned:
     parameters: PolicyParameters | None = field(init=False, default=None)
     affinity: AffinityFit | None = field(init=False, default=None)
     composed: int = field(init=False, default=0)
-    _counts: list[Floats] = field(init=False, default_factory=list)
+    _days: Days = field(init=False)
     _catalog: list[CatalogItem] = field(init=False, default_factory=list)
     _vectors: Floats = field(init=False)
     _pictures: Floats | None = field(init=False, default=None)
@@ -96,16 +97,11 @@ class Learned:
         self.segments = [f"s{segment}" for segment in range(self.shape.segments)]
         self.slots = [f"p{slot}" for slot in range(self.shape.slots)]
         self._vectors = np.zeros((0, self.shape.size))
+        self._days = Days(self.shape, self.setup.half_life_days)
 
     def observe(self, feedback: Feedback) -> None:
         """Add impressions and clicks to the day's."""
-        while len(self._counts) <= self._day:
-            self._counts.append(self._nothing())
-        size = int(feedback.slates.max(initial=-1)) + 1
-        self._widen(size)
-        cells = (feedback.segments[:, None], feedback.slates, np.arange(self.shape.slots)[None, :])
-        np.add.at(self._counts[self._day][0], cells, 1.0)
-        np.add.at(self._counts[self._day][1], cells, feedback.clicked)
+        self._days.add(feedback, self._day)
         self._since_fit += len(feedback.segments)
         self._seen += len(feedback.segments)
         self._views.append(feedback)
@@ -115,7 +111,7 @@ class Learned:
     def slates(self, offer: Offer) -> NDArray[np.intp]:
         """See `Learner`."""
         self._meet(offer)
-        counts = self._weighted()
+        counts = self._days.total()
         if self.setup.fitted and self._since_fit > max(self.setup.fit_views, self.setup.fit_share * self._seen):
             self._fit(counts, offer.now_ms)
         amounts = counts.sum(axis=(2, 3)).T.tolist()
@@ -146,26 +142,44 @@ class Learned:
     def statistics(self, offer: Offer) -> list[Statistics]:
         """What slates are made from, by segment."""
         self._meet(offer)
-        return self._statistics(offer, self._weighted(), range(len(self.segments)))
+        return self._statistics(offer, self._days.total(), range(len(self.segments)))
 
     def shown(self, offer: Offer) -> Floats:
         """How often each arm was shown, float64[G, A], weighted by age."""
         self._meet(offer)
-        return np.asarray(self._weighted()[0][:, offer.rows].sum(axis=2))
+        return np.asarray(self._days.total()[0][:, offer.rows].sum(axis=2))
 
-    def _priors(self, offer: Offer, counts: Floats) -> list[Prior]:
+    def _priors(self, offer: Offer, counts: Floats) -> list[tuple[Prior, Remembered | None]]:
+        """By segment, with what is remembered of the counts [2, G, U, S] where rates are known to move."""
         parameters = self.parameters
         if parameters is None:
-            return [Prior(self.setup.click_rate, self.setup.strength)] * len(self.segments)
+            return [(Prior(self.setup.click_rate, self.setup.strength), None)] * len(self.segments)
         names = [item.item for item in offer.items]
         labels = sorted({*parameters.weights}.union(*(fit.weights for fit in parameters.segments.values())))
         features, _ = describe(offer.items, parameters.fitted_at, labels, parameters.scales)
         vectors = offer.vectors if self.setup.text else None, offer.pictures if self.setup.pictures else None
-        examined, clicks = counts[0][:, offer.rows] @ self._examination(), counts[1][:, offer.rows].sum(axis=2)
+        arms = [fitted(parameters, segment, names, features, *vectors) for segment in self.segments]
+        own = self._remembered(counts, offer.rows, np.stack([rates_of(parameters, each) for each in arms]))
+        of_segments = [Remembered(*counted) for counted in zip(*own, strict=True)]
         return [
-            arm_priors(parameters, segment, fitted(parameters, segment, names, features, *vectors), *own).prior
-            for segment, *own in zip(self.segments, clicks, examined, strict=True)
+            (
+                arm_priors(parameters, segment, each, counted.clicks, counted.examined).prior,
+                counted if self.setup.drift else None,
+            )
+            for segment, each, counted in zip(self.segments, arms, of_segments, strict=True)
         ]
+
+    def _remembered(self, counts: Floats, rows: Indices, rates: Floats) -> Remembered:
+        """Looks and clicks [G, A] of some rows, of all counts [2, G, U, S]."""
+        shown, drift = counts[0][:, rows], self.setup.drift
+        if (days := self._by_day(rows)) is None:
+            return Remembered(shown @ self._examination(), counts[1][:, rows].sum(axis=2))
+        examined = days.examined(shown, self._examination())
+        return remembered(days.days, Remembered(examined, days.clicks), rates, drift)
+
+    def _by_day(self, rows: Indices, segments: Indices | slice = slice(None)) -> DayCounts | None:
+        """The counts of some rows and segments; None where none of them are forgotten."""
+        return self._days.of(rows, segments) if self.setup.drift and len(self._days) > 1 else None
 
     def _statistics(self, offer: Offer, counts: Floats, segments: Sequence[int]) -> list[Statistics]:
         """Those of some segments, from counts [2, G, U, S]."""
@@ -175,7 +189,7 @@ class Learned:
         priors = self._priors(offer, counts)
         names, nothing = [item.item for item in offer.items], np.zeros((len(offer.items), self.shape.slots))
         lowering = self._lowering(offer.rows)
-        hashes, retained = arm_hashes(names), self._retention(counts)[:, offer.rows]
+        hashes = arm_hashes(names)
         return [
             Statistics(
                 items=names,
@@ -187,9 +201,9 @@ class Learned:
                 holdout_clicks=nothing,
                 holdout_conversions=nothing[:, 0],
                 examination=self._examination(),
-                prior=priors[at],
+                prior=priors[at][0],
                 base=Prior(self.setup.click_rate, self.setup.strength),
-                retained=retained[at],
+                remembered=priors[at][1],
                 alike=Alike.of(lowering),
             )
             for at in segments
@@ -211,13 +225,16 @@ class Learned:
             [self.segments[at] for at in present.tolist()],
             [self._catalog[row].item for row in active.tolist()],
             self.slots,
-            *counts[:, present][:, :, active],
+            impressions=counts[0, present][:, active],
+            clicks=counts[1, present][:, active],
+            by_day=self._by_day(active, present),
         )
         pictures = self._pictures[active] if self.setup.pictures and self._pictures is not None else None
         described = Described(
             features, scales, vectors, "text" if self.setup.text else "", pictures, affinity=self.affinity
         )
-        fitted = fit_page(PAGE, table, described, now_ms, (self.setup.click_rate, self.setup.strength))
+        base = self.setup.click_rate, self.setup.strength
+        fitted = fit_page(PAGE, table, described, now_ms, base, drift=self.setup.drift)
         self.parameters = msgspec.structs.replace(fitted, visits=self._history.latest or msgspec.UNSET)
         self._since_fit = 0
 
@@ -257,33 +274,4 @@ class Learned:
                 if offer.pictures is not None:
                     before = offer.pictures[:0] if self._pictures is None else self._pictures
                     self._pictures = np.concatenate([before, offer.pictures[at, None]])
-        self._widen(len(self._catalog))
-
-    def _nothing(self) -> Floats:
-        return np.zeros((2, self.shape.segments, len(self._catalog), self.shape.slots))
-
-    def _widen(self, size: int) -> None:
-        for at, counts in enumerate(self._counts):
-            if counts.shape[2] < size:
-                self._counts[at] = np.pad(counts, ((0, 0), (0, 0), (0, size - counts.shape[2]), (0, 0)))
-
-    def _retention(self, counts: Floats) -> Floats:
-        """The share of the counts [2, G, U, S] that is still valid now, float64[G, U]."""
-        if not self.setup.drift or not self._counts:
-            return np.ones(counts.shape[1:3])
-        ages = np.arange(len(self._counts))[::-1] * self._shares()
-        return retained(
-            np.tensordot(ages, np.stack([day[1].sum(axis=2) for day in self._counts]), axes=1), self.setup.drift
-        )
-
-    def _weighted(self) -> Floats:
-        """Impressions and clicks of all days, weighted by their age, float64[2, G, U, S]."""
-        if not self._counts:
-            return self._nothing()
-        total: Floats = np.tensordot(self._shares(), np.stack(self._counts), axes=1)
-        return total
-
-    def _shares(self) -> Floats:
-        """The weight of each day by its age."""
-        days = np.arange(len(self._counts), dtype=np.int64) * DAY_MS
-        return bucket_weights(days, int(days[-1]), int(self.setup.half_life_days * DAY_MS))
+        self._days.widen(len(self._catalog))

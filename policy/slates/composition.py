@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from policy.arrays import Counts, Floats, Hashes
 from policy.hashes import arm_hashes
-from policy.model.posteriors import Beta, Prior, posterior
+from policy.model.posteriors import Beta, Prior, Remembered, own_counts, posterior_of
 from policy.model.reward import ClickValue
 from policy.rules.compiled import CompiledRules
 from policy.slates.alike import Alike
@@ -34,8 +34,8 @@ class Statistics:
     weighted by age.  `examination` is float64[S], `hashes` from
     `policy.slates.sampling.arm_hashes`.  `prior` may be one for each arm; the baseline
     starts from `base`, which is the same for all.  Without a `click_value` a click on any
-    arm has the same value.  `retained`, float64[A], is the share of learned counts that
-    informs click rates now (`policy.model.posteriors.retained`); without it all do.
+    arm has the same value.  `remembered` is what of learned looks and clicks still tells of the click
+    rates of now (`policy.model.posteriors`), [A]; without it all does.
     `alike` says which arms take clicks from each other; the baseline does not go by it.
     """
 
@@ -51,7 +51,7 @@ class Statistics:
     prior: Prior
     base: Prior
     click_value: ClickValue | None = None
-    retained: Floats | None = None
+    remembered: Remembered | None = None
     alike: Alike | None = None
 
     def __post_init__(self) -> None:
@@ -86,14 +86,18 @@ class Statistics:
             self.prior.only(eligible),
             self.base,
             self.click_value and self.click_value.only(eligible),
-            None if self.retained is None else self.retained[eligible],
+            self.remembered and Remembered(*(counts[eligible] for counts in self.remembered)),
             self.alike and self.alike.only(eligible),
         )
 
     def posterior(self) -> Beta:
         """What is known of the arms' attractiveness."""
-        retained = 1.0 if self.retained is None else self.retained
-        return posterior(self.impressions, self.clicks, self.examination, self.prior, retained)
+        return posterior_of(*self.own, self.prior)
+
+    @property
+    def own(self) -> Remembered:
+        """The arms' own looks and clicks that tell of their click rates of now."""
+        return self.remembered or Remembered(*own_counts(self.impressions, self.clicks, self.examination))
 
     @classmethod
     def empty(

@@ -1,6 +1,7 @@
 """What compacted topics say of items, vectors, pages and parameters, kept up to date.
 
 - `candidates`: which items a page may show, kept up to date while items come and go
+- `days`: counts by day, and what of them is not forgotten
 - `embeddings`: vectors of item texts, by item, as one matrix
 - `follower`: reading compacted topics: from their beginning to their end, then on as they grow
 - `item_features`: what is known of a page's candidates beside their counts: features, vectors,

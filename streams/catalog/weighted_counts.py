@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 
-from policy.arrays import Counts, Floats, Ints
+from policy.arrays import Floats, Ints
+from policy.model.posteriors import Remembered
 from policy.model.priors import ArmPriors, Fitted, arm_priors
 from policy.rules.compiled import CompiledRules
 from policy.slates.sampling import stage_normals
 from schemas.rules import FOR_EVER
-from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
+from streams.catalog.days.memory import Memory
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.catalog.sales.stages import ROWS, StageSums
@@ -35,8 +35,6 @@ from streams.state.arrays.tables import Table
 _ONE_COLUMN = np.zeros(1, dtype=np.intp)
 _FITTED_BYTES = 24
 """What was fitted for a candidate."""
-FIRST_DAY = 20_089
-"""Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 
 
 @dataclass(slots=True)
@@ -48,7 +46,6 @@ class WeightedCounts:
     impressions: dict[Traffic, Ints] = field(init=False)
     clicks: dict[Traffic, Ints] = field(init=False)
     conversions: dict[Traffic, Ints] = field(init=False)
-    _dated: Ints = field(init=False)
     _drawn: tuple[tuple[str, str, int, int, bool], Floats] | None = field(init=False, default=None)
     _fitted: tuple[ItemFeatures, Fitted] | None = field(init=False, default=None)
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, CompiledRules] | None = field(
@@ -57,6 +54,7 @@ class WeightedCounts:
     _held: HeldTables[int] = field(init=False)
     _stages: StageSums | None = field(init=False, default=None)
     _shelf_sums: ShelfSums | None = field(init=False, default=None)
+    _memory: Memory | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         arms, slots = len(self.candidates.items), len(self.slots)
@@ -65,7 +63,6 @@ class WeightedCounts:
         self.impressions = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.clicks = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
-        self._dated = np.zeros((arms, slots), dtype=np.int64)
 
     def move_to(self, tables: Sequence[Table], weight_of: Mapping[range, int]) -> None:
         """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added.
@@ -106,16 +103,14 @@ class WeightedCounts:
     def _sums_of(self, table: Table) -> list[tuple[str, Into]]:
         """Impressions and clicks, each with the sums [A, S] that the table's go into and how many times they do."""
         of = table.traffic
-        clicked = [(self.clicks[of], 1)]
-        if of is Traffic.LEARNED:
-            clicked.append((self._dated, _half_day(table.buckets)))
-        return [("impressions", [(self.impressions[of], 1)]), ("clicks", clicked)]
+        return [("impressions", [(self.impressions[of], 1)]), ("clicks", [(self.clicks[of], 1)])]
 
-    def click_days(self) -> Floats:
-        """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""
-        newest = max(map(_newest, self._held.spans), default=0)
-        ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / (2 * ONE)
-        return ages
+    @property
+    def memory(self) -> Memory:
+        """What is remembered of the candidates, where click rates are known to move."""
+        if self._memory is None:
+            self._memory = Memory(self.candidates, self.slots)
+        return self._memory
 
     @property
     def stages(self) -> StageSums:
@@ -143,17 +138,16 @@ class WeightedCounts:
             self._drawn = names, z
         return self._drawn[1]
 
-    def priors(
-        self, item_features: ItemFeatures, segment: str, impressions: Counts, clicks: Counts, examination: Floats
-    ) -> ArmPriors:
-        """The candidates' priors for the segment with these counts [A, S] of its own.
-
-        What was fitted for them is cached until the item features change.
-        """
+    def fitted(self, item_features: ItemFeatures, segment: str) -> Fitted:
+        """What was fitted for the candidates in the segment, cached until the item features change."""
         if self._fitted is None or self._fitted[0] is not item_features:
             self._fitted = item_features, item_features.fitted(segment, self.candidates)
-        own = clicks.sum(axis=1, dtype=np.float64), impressions @ examination
-        return arm_priors(item_features.parameters, segment, self._fitted[1], *own)
+        return self._fitted[1]
+
+    def priors(self, item_features: ItemFeatures, segment: str, own: Remembered) -> ArmPriors:
+        """The candidates' priors for the segment with these counts of its own."""
+        arms = self.fitted(item_features, segment)
+        return arm_priors(item_features.parameters, segment, arms, own.clicks, own.examined)
 
     def rules(self, page: Page, segment: str, now_ms: int) -> CompiledRules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
@@ -171,27 +165,16 @@ class WeightedCounts:
     @property
     def size(self) -> int:
         """Bytes, without the tables that are in the sums; it grows when they are composed from at first."""
-        rows = 5 * len(self.slots) + 2 + (ROWS if self._stages else 0)
+        rows = 4 * len(self.slots) + 2 + (ROWS if self._stages else 0)
         sums = 8 * len(self.candidates.items) * rows
         fitted = _FITTED_BYTES * len(self.candidates.items) if self._fitted else 0
-        sums += self._shelf_sums.size if self._shelf_sums else 0
+        sums += sum(part.size for part in (self._shelf_sums, self._memory) if part)
         return sums + fitted + (self._drawn[1].nbytes if self._drawn else 0)
 
 
 def _has_names_of(before: Table, table: Table) -> bool:
     """Whether the counts of both go to the same cells."""
     return before.slots == table.slots and before.items == table.items
-
-
-@lru_cache(maxsize=1_000)
-def _newest(spans: frozenset[range]) -> int:
-    """Twice the mean day of the newest of these."""
-    return max(map(_half_day, spans), default=0)
-
-
-def _half_day(span: range) -> int:
-    """The middle of a span: the days of its first and last bucket added up, which is twice their mean."""
-    return span[0] // DAY_MS + span[-1] // DAY_MS - 2 * FIRST_DAY
 
 
 class WeightedCountsCache:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
 import msgspec
@@ -21,6 +21,7 @@ from policy.model.visits.lowering import kinds_of, lowering_of
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import AffinityFit, PolicyParameters, VisitFit
 from streams.catalog.candidates import CandidateSet
+from streams.catalog.days.counts import day_counts
 from streams.catalog.embeddings import Embeddings, filled
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE, weights
@@ -129,10 +130,12 @@ def fit(
     else:
         visible = _visible_times(everything, weight_of, slots)
         counts = _page_counts(state, list(tables), names.items, slots, weighted_counts, visible)
+    if layouts.drift:
+        counts = replace(counts, by_day=day_counts(list(tables.values()), weight_of, names, slots))
     of_sales = fit_page_sales(SalesTables(everything, weight_of, names, fold, now_ms), state.signals)
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
-    fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, of_sales.sales)
+    fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, of_sales.sales, layouts.drift)
     paced = pacing(state.rules, state.tables, state.items, fold, now_ms, zone)
     stages = {"signals": of_sales.signals, "returns": of_sales.returns, "visits": state.visits or UNSET}
     if shelves:

@@ -159,13 +159,14 @@ class _ArmBuilder:
     def arm(self, row: int, prior: Prior) -> Arm:
         statistics, item = self.statistics, self.statistics.items[row]
         low, high = interval(self.beta.a[row : row + 1], self.beta.b[row : row + 1])
+        examined = float(statistics.impressions[row] @ statistics.examination)
         shares = {slot: those[item] for slot, those in self.layout.propensities.items() if item in those}
         return Arm(
             item=item,
             impressions=float(self.shown[row]),
-            examined=float(statistics.impressions[row] @ statistics.examination),
+            examined=examined,
             clicks=float(statistics.clicks[row].sum()),
-            retained=1.0 if statistics.retained is None else float(statistics.retained[row]),
+            retained=float(statistics.own.examined[row]) / examined if examined else 1.0,
             prior=prior,
             click_rate=float(self.beta.mean[row]),
             low=float(low[0]),
@@ -207,9 +208,7 @@ def _priors(
     means, weights = (np.broadcast_to(value, arms).tolist() for value in statistics.prior)
     if item_features is None:
         return [Prior(mean, weight, mean, {}, 0.0, 1.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
-    arm_priors = weighted_counts.priors(
-        item_features, segment, statistics.impressions, statistics.clicks, statistics.examination
-    )
+    arm_priors = weighted_counts.priors(item_features, segment, statistics.own)
     parts, text, picture = _parts(item_features, segment, statistics.items)
     base = item_features.parameters.click_rate
     variances, factors = arm_priors.variance.tolist(), arm_priors.factor.tolist()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta as exact_beta
 
 from policy.model.examination import examination
-from policy.model.posteriors import Prior, bucket_weights, interval, posterior, retained
+from policy.model.posteriors import Prior, bucket_weights, interval, posterior
 
 COUNTS = arrays(np.int64, (3, 4), elements=st.integers(0, 10**9))
 PRIORS = st.builds(Prior, st.floats(1e-6, 1 - 1e-6), st.floats(1e-3, 1e6))
@@ -98,16 +98,3 @@ def test_examination_falls_with_position_and_takes_what_was_fitted(count: int, f
     assert (plain > 0).all()
     expected = [fitted.get(slot, plain[position]) for position, slot in enumerate(slots)]
     assert examination(slots, fitted).tolist() == expected
-
-
-@given(st.floats(0, 1e6), st.floats(0.01, 1e3), st.floats(0, 1))
-def test_what_is_kept_is_as_doubtful_as_a_rate_that_moved(clicks: float, age: float, drift: float) -> None:
-    share = float(retained(np.array(clicks * age), drift))
-    assert 0.0 < share <= 1.0
-    if clicks > 1e-3:
-        assert 1.0 / (share * clicks) == pytest.approx(1.0 / clicks + drift * age)
-
-
-def test_nothing_is_forgotten_where_nothing_moves_or_nothing_was_clicked() -> None:
-    assert retained(np.array([0.0, 5.0, 1e9]), 0.0).tolist() == [1.0, 1.0, 1.0]
-    assert retained(np.array([0.0]), 0.5).tolist() == [1.0]

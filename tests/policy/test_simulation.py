@@ -289,13 +289,15 @@ def test_texts_tell_as_much_as_they_should(share: float) -> None:
         assert 1.0 - left.var() / score.var() == pytest.approx(share + 0.07 * (1.0 - share), abs=0.1)
 
 
-def test_clicks_that_half_a_life_passed_by_drift_half_as_much() -> None:
-    """As in the layout producer, whose ages of clicks are summed with the weights of their buckets."""
-    learner = Learned(Shape(segments=1, items=3, slots=1), Setup(half_life_days=1.0, drift=0.5, fitted=False))
+@pytest.mark.parametrize("drift", [0.0, 0.5])
+def test_older_clicks_are_forgotten_where_rates_drift(drift: float) -> None:
+    """As in the layout producer, which knows rates once a page was fitted."""
+    learner = Learned(Shape(segments=1, items=3, slots=1), Setup(drift=drift))
     offer = opened(learner.shape, 1, 1_000).offer()
     one = np.zeros(1, dtype=np.intp)
-    for day, row, clicked in ((0, 0, True), (0, 0, True), (0, 0, True), (0, 0, True), (1, 1, False)):
-        learner.beliefs(offer._replace(day=day))
+    for day, row, clicked in (*(((0, 0, True),) * 4), (1, 1, False)):
+        learner.slates(offer._replace(day=day))
         learner.observe(Feedback(one, one, np.array([[row]]), np.array([[clicked]]), np.zeros((0, 4), dtype=np.int64)))
-    # Of 4 clicks 2 are left after a half-life, of these 2 / (1 + 0.5 * 2 days); the prior has one.
-    assert learner.beliefs(offer._replace(day=1))[0].a.tolist() == pytest.approx([2.0, 1.0, 1.0])
+    of_segment = learner.statistics(offer._replace(day=1))[0].own
+    assert of_segment.clicks[0] == 4.0 if not drift else 0.0 < of_segment.clicks[0] < 4.0
+    assert of_segment.examined[:2].tolist() == pytest.approx([of_segment.clicks[0], 1.0])

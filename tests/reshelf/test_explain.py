@@ -45,9 +45,11 @@ from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
 from streams.catalog.sales.summary import StageSummary
+from streams.catalog.weighted_counts import WeightedCounts
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose
 from streams.layouts.explain import Explanation, explain
+from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.streams.layout_inputs import table
@@ -85,15 +87,18 @@ def test_an_explanation_is_of_the_layout_that_would_be_made() -> None:
     state = KeyState((old, counts), {})
     settings = LayoutSettings(sale_value=0.01, drift=0.1)
     found = explain("new", state, page(), settings, 3, 9)
+    sums = WeightedCounts(page().candidates, SLOTS)
+    statistics = statistics_of("new", state, page(), settings, sums, None)
     assert found.layout == compose("new", state, page(), settings, 3, now_ms=9)
     assert [arm.item for arm in sorted(found.arms, key=lambda arm: -arm.click_rate)] == [arm.item for arm in found.arms]
     for arm in found.arms:
         row = ITEMS.index(arm.item)
         assert arm.impressions == old.impressions[row].sum() + counts.impressions[row].sum()
         assert arm.clicks == old.clicks[row].sum() + counts.clicks[row].sum()
-        assert arm.retained == pytest.approx(1.0 / (1.0 + 0.1 * 2.0 * old.clicks[row].sum()))
-        a = arm.prior.click_rate * arm.prior.strength + arm.retained * arm.clicks
-        b = (1 - arm.prior.click_rate) * arm.prior.strength + arm.retained * max(0.0, arm.examined - arm.clicks)
+        assert 0.0 < arm.retained < 1.0
+        own = statistics.own.clicks[row], statistics.own.examined[row]
+        a = arm.prior.click_rate * arm.prior.strength + own[0]
+        b = (1 - arm.prior.click_rate) * arm.prior.strength + max(0.0, own[1] - own[0])
         low, high = interval(np.array([a]), np.array([b]))
         assert (arm.click_rate, arm.low, arm.high) == pytest.approx((a / (a + b), low[0], high[0]))
         assert arm.slots == {

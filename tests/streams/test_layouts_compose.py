@@ -62,7 +62,7 @@ def layout(
     half_life_ms: int = 0,
     epoch: int = 3,
     weighted_counts: WeightedCounts | None = None,
-    drift: float = 0.0,
+    drift: float = LayoutSettings().drift,
 ) -> Layout:
     chosen = LayoutSettings(half_life_ms=half_life_ms, drift=drift)
     return compose("new", KeyState(tuple(state), MARKS), of, chosen, epoch, weighted_counts)
@@ -103,22 +103,6 @@ def test_totals_are_the_sums_of_what_the_page_may_show(state: list[Table], candi
                         seen[name, slot] += count
         expected = [[seen[name, slot] for slot in SLOTS] for name in candidates.items]
         assert weighted_counts.impressions[traffic].tolist() == expected
-
-
-@given(st.lists(tables, min_size=1, max_size=3), candidate_sets)
-def test_ages_of_clicks_are_those_of_their_buckets_days(states: list[list[Table]], candidates: CandidateSet) -> None:
-    weighted_counts = WeightedCounts(candidates, SLOTS)
-    for state in states:
-        weighted_counts.move_to(state, dict.fromkeys((one.buckets for one in state), ONE))
-    days: Counter[str] = Counter()
-    counted = [one for one in states[-1] if one.traffic in weighted_counts.clicks]
-    newest = max((one.bucket // DAY_MS for one in counted), default=0)
-    for one in counted:
-        if one.traffic is Traffic.LEARNED:
-            known_slots = [at for at, slot in enumerate(one.slots) if slot in SLOTS]
-            for name, clicks in zip(one.items, one.clicks[:, known_slots].sum(axis=1).tolist(), strict=True):
-                days[name] += clicks * (newest - one.bucket // DAY_MS)
-    assert weighted_counts.click_days().tolist() == [days[name] for name in candidates.items]
 
 
 @given(tables, candidate_sets, st.integers(0, 5))

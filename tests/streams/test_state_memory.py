@@ -146,7 +146,7 @@ def arrays(sums: WeightedCounts, tables: Sequence[Table]) -> list[Any]:
     sums.move_to(tables, weight_of)
     sold = sums.stages.move_to(tables, weight_of, None, ()).sold
     parts = (sums.impressions, sums.clicks, sums.conversions)
-    return [*(each for part in parts for each in part.values()), sums.click_days(), *sold]
+    return [*(each for part in parts for each in part.values()), *sold]
 
 
 def contents(tables: Sequence[Table]) -> Counter[tuple[Any, ...]]:

@@ -32,8 +32,8 @@ class ShelfSums:
             np.zeros((len(slots), len(shelves)), dtype=np.int64) for _ in range(3)
         )
 
-    def move_to(self, tables: Sequence[Table], weight_of: Mapping[range, int]) -> None:
-        """Hold exactly these tables; those that are the same, and weigh the same, cost nothing."""
+    def move_to(self, tables: Sequence[Table], weight_of: Mapping[range, int]) -> ShelfSums:
+        """The same, holding exactly these tables; those that are the same, and weigh the same, cost nothing."""
         for gone, came in self._held.move_to(tables, weight_of):
             if gone and came and gone.table is came.table:
                 self._add(came.table, came.weight - gone.weight)
@@ -42,6 +42,7 @@ class ShelfSums:
                 self._add(gone.table, -gone.weight)
             if came:
                 self._add(*came)
+        return self
 
     def _add(self, table: Table, weight: int) -> None:
         if not table.shelves:

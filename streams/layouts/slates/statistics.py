@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from policy.arrays import Floats
 from policy.model.examination import examination
-from policy.model.posteriors import retained
+from policy.model.posteriors import Remembered, own_counts
+from policy.model.priors import rates_of
 from policy.model.reward import ClickValue
 from policy.pages.published import SegmentShelves
 from policy.slates.alike import Alike
 from policy.slates.composition import Statistics
+from streams.catalog.days.memory import Forgetting
 from streams.catalog.item_features import base
 from streams.catalog.page import Page
-from streams.catalog.sales.stages import Stages
 from streams.catalog.shelves.sums import ShelfSums
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.catalog.weights import ONE, weights
@@ -46,39 +47,40 @@ def statistics_of(
     tables = counted_tables(segment, state, page)
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
-    click_value = None
-    if settings.sale_value:
-        stages = weighted_counts.stages.move_to(tables, weight_of, fitted, state.signals)
-        click_value = _click_value(stages, page, settings)
-    default = base(fitted, settings.click_rate, settings.strength)
-    lowering = None if shelves or not page.item_features else page.item_features.lowering
-    counts = _Counts.of(weighted_counts)
+    features = page.item_features
+    lowering = None if shelves or not features else features.lowering
+    counts, curve = _Counts.of(weighted_counts), np.ones(len(weighted_counts.slots))
     if shelves:
         sums = weighted_counts.shelf_sums(page.compiled(segment, 0).page.shelf_names)
-        sums.move_to(tables, weight_of)
-        counts = counts.looked_at(sums, shelves)
-        curve = np.ones(len(weighted_counts.slots))
+        counts = counts.looked_at(sums.move_to(tables, weight_of), shelves)
     else:
         curve = examination(page.rules.slots, fitted.examination if fitted else {})
-    impressions, clicks = counts.impressions, counts.clicks
     if lowering:
-        impressions = lowering.lower(impressions, clicks)
+        counts = counts._replace(impressions=lowering.lower(counts.impressions, counts.clicks))
+    default = prior = base(fitted, settings.click_rate, settings.strength)
+    own = Remembered(*own_counts(counts.impressions, counts.clicks, curve))
+    if features and settings.drift:
+        rates = rates_of(features.parameters, weighted_counts.fitted(features, segment))
+        how = Forgetting(rates, settings.drift, shelves.looks.mean(axis=0) if shelves else curve)
+        own = _remembered(weighted_counts, tables, weight_of, how, own)
+    if features:
+        prior = weighted_counts.priors(features, segment, own).prior
     return Statistics(
         items=page.candidates.items,
         slots=weighted_counts.slots,
         hashes=page.candidates.hashes,
-        impressions=impressions,
-        clicks=clicks,
+        impressions=counts.impressions,
+        clicks=counts.clicks,
         holdout_impressions=counts.holdout_impressions,
         holdout_clicks=counts.holdout_clicks,
         holdout_conversions=weighted_counts.conversions[Traffic.HOLDOUT] / ONE,
         examination=curve,
-        prior=weighted_counts.priors(page.item_features, segment, impressions, clicks, curve).prior
-        if page.item_features
-        else default,
+        prior=prior,
         base=default,
-        click_value=click_value,
-        retained=retained(weighted_counts.click_days(), settings.drift) if settings.drift else None,
+        click_value=_click_value(weighted_counts, tables, weight_of, page, settings, state.signals)
+        if settings.sale_value
+        else None,
+        remembered=own,
         alike=Alike.of(lowering),
     )
 
@@ -123,14 +125,39 @@ class _Counts(NamedTuple):
         )
 
 
+def _remembered(
+    weighted_counts: WeightedCounts,
+    tables: Sequence[Table],
+    weight_of: Mapping[range, int],
+    how: Forgetting,
+    own: Remembered,
+) -> Remembered:
+    """What is not forgotten of `own` looks and clicks: fewer looks than impressions let expect are so on each day."""
+    impressions, clicks = (
+        sums[Traffic.LEARNED] / ONE for sums in (weighted_counts.impressions, weighted_counts.clicks)
+    )
+    counted = own_counts(impressions, clicks, how.examination)
+    remembered = weighted_counts.memory.of(tables, weight_of, how, Remembered(*counted))
+    share = np.divide(own.examined, counted[0], out=np.zeros(len(counted[0])), where=counted[0] > 0.0)
+    return remembered._replace(examined=share * remembered.examined)
+
+
 def counted_tables(segment: str, state: KeyState, page: Page) -> Sequence[Table]:
     """The tables that a segment learns from: its own, whoever clicked; the whole page's without segments left out."""
     fitted = page.parameters
     return without(state.tables, fitted.left_out if fitted and segment == WHOLE_PAGE else ())
 
 
-def _click_value(stages: Stages, page: Page, settings: LayoutSettings) -> ClickValue | None:
+def _click_value(
+    weighted_counts: WeightedCounts,
+    tables: Sequence[Table],
+    weight_of: Mapping[range, int],
+    page: Page,
+    settings: LayoutSettings,
+    signals: Sequence[str],
+) -> ClickValue | None:
     """The value of a click on each candidate; None where all have the same value."""
+    stages = weighted_counts.stages.move_to(tables, weight_of, page.parameters, signals)
     margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
     value = stages.click_value(settings.click_value, settings.sale_value * margins)
     return value if value.mean.any() else None
