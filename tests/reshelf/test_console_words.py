@@ -227,8 +227,10 @@ def test_what_is_old_says_its_age_and_dims(tab: Any) -> None:
     for _ in range(4):
         tab.clock.run_for(1_000)
     tab.locator("main.aged").wait_for()
-    texts = "[...document.querySelectorAll('main *')].filter(one => !one.closest('svg, img'))"
-    assert tab.evaluate(f"{texts}.every(one => getComputedStyle(one).opacity === '1')"), "texts keep their contrast"
+    own_text = "[...one.childNodes].some(node => node.nodeType === 3 && node.data.trim())"
+    texts = f"[...document.querySelectorAll('main *')].filter(one => {own_text} && !one.closest('svg, :disabled'))"
+    pale = tab.evaluate(f"{texts}.filter(one => getComputedStyle(one).opacity !== '1').map(one => one.outerHTML)")
+    assert pale == [], "texts keep their contrast"
     assert tab.locator("#status").inner_text().startswith("as of ")
     answers["shop"] = SHOP
     tab.clock.run_for(3_000)

@@ -232,7 +232,7 @@ def test_a_file_is_priced_against_a_running_shop(
     assert "home: this file against version 1, in 1,000 page views" in shown
     assert "not in force then for any of these segments: weak" in shown
     assert run(["rules", "preview", str(file)]) == 0
-    assert "new: seen more: i1 +" in capsys.readouterr().out
+    assert "new: seen more: i1 (i1) +" in capsys.readouterr().out
     assert run(["rules", "report", "home", "--json"]) == 0
     so_far = json.loads(capsys.readouterr().out)
     assert (so_far["page"], so_far["version"], so_far["rules"]) == ("home", 1, [])
