@@ -20,6 +20,7 @@ from streams.page_settings import LayoutSettings
 
 if TYPE_CHECKING:
     from bench.decisions.report import Contest
+    from policy.simulation.learned import Setup
     from policy.simulation.shop import Shape
 
 SHOPS = ("ours", "wide", "flat", "cascade", "dbn", "grid", "null", "misleading", "churn")
@@ -187,7 +188,7 @@ def decisions(
     devices or robots.
     With --shop pictures the policy races against itself, without pictures or texts and with each, and beside two
     bounds; the shop's size is its own (6,000 page views and 20 new items a day), so that only --views, --seeds,
-    --processes and --exploration matter.
+    --processes, --exploration and --drift matter.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -200,20 +201,20 @@ def decisions(
 
     if not chain and len(shops) > 1 and (alone := next((name for name in ALONE if name in shops), "")):
         raise click.UsageError(f"--shop {alone} stands alone: its learners and figures are others.")
-    checkpoints = sorted(set(views))
+    checkpoints, setup = sorted(set(views)), Setup(choice=PolicyChoice(exploration=exploration), drift=drift)
     sizes = {"segments": segments, "items": items, "views_per_day": daily, "text_share": text_share}
     if chain:
         _answer(front, estimates, 10 * seeds, processes, say)
     elif PICTURES in shops:
-        _compare_pictures(front, checkpoints, seeds, processes, exploration)
+        _compare_pictures(front, checkpoints, seeds, processes, setup)
     elif PAGE in shops:
         _compare_pages(front, checkpoints, seeds, processes, peers)
     elif TASTES in shops:
-        about = exploration, visitors, elsewhere, worlds, folder, bound
+        about = setup, visitors, elsewhere, worlds, folder, bound
         _answer(front, tastes, checkpoints, seeds, processes, *about, say)
     elif renewals:
         shapes = _shapes(shops, new, unbounded, sizes)
-        _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)
+        _compare_renewals(front, next(iter(shapes.values())), setup, max(views), seeds, processes)
     else:
         shapes = _shapes(shops, new, unbounded, sizes)
         contest = Contest(
@@ -226,7 +227,7 @@ def decisions(
             delay=delay,
             limit_s=limit_s,
             bound=bound,
-            setup=Setup(choice=PolicyChoice(exploration=exploration), drift=drift),
+            setup=setup,
             folder=folder,
             say=say,
         )
@@ -251,14 +252,12 @@ def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, sizes: M
     return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
 
 
-def _compare_pictures(front: Front, views: list[int], seeds: int, processes: int, exploration: float) -> None:
+def _compare_pictures(front: Front, views: list[int], seeds: int, processes: int, setup: Setup) -> None:
     if missing := [name for name in ("torch", "transformers") if not importlib.util.find_spec(name)]:
         raise click.UsageError(f"{missing[0]} is not installed. `make bench` installs what this needs.")
     from bench.decisions import pictured
-    from policy.simulation.learned import Setup
-    from schemas.messages.pages import PolicyChoice
 
-    _answer(front, pictured, views, seeds, processes, Setup(choice=PolicyChoice(exploration=exploration)), say)
+    _answer(front, pictured, views, seeds, processes, setup, say)
 
 
 def _answer(front: Front, measurement: ModuleType, *arguments: object) -> None:
@@ -266,12 +265,9 @@ def _answer(front: Front, measurement: ModuleType, *arguments: object) -> None:
     front.answer(content, measurement.text_of(content))
 
 
-def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:
+def _compare_renewals(front: Front, shape: Shape, setup: Setup, views: int, seeds: int, processes: int) -> None:
     from bench.decisions.renewals import compare, text_of
-    from policy.simulation.learned import Setup
-    from schemas.messages.pages import PolicyChoice
 
-    setup = Setup(choice=PolicyChoice(exploration=exploration))
     rows = compare(shape, setup, views, seeds, processes, say)
     front.answer({"page_views": views, "seeds": seeds, "renewals": rows}, text_of(rows))
 

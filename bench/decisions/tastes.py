@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace as replace_fields
 
 from bench.decisions.races import finished
 from bench.decisions.tables import reach_of
@@ -15,7 +16,6 @@ from policy.simulation.learned import Setup
 from policy.simulation.means import mean_of, ratio_of
 from policy.simulation.tastes import WORLDS, Tastes, open_tastes, race_tastes
 from reshelf.processes.parallel import counted, mapped
-from schemas.messages.pages import PolicyChoice
 
 LEARNED, INFORMED = "learned", "informed"
 """The learners with segments, of which one is told the tastes; all others have one for all."""
@@ -23,14 +23,14 @@ SEGMENTED = LEARNED, INFORMED
 MOST_TASTES = 12
 """In worlds with more there is no segment for each."""
 Table = dict[str, Any]
-Task = tuple[str, str, float, int, int, tuple[int, ...], int | None]
+Task = tuple[str, str, Setup, int, int, tuple[int, ...], int | None]
 
 
 def compare(
     views: Sequence[int],
     seeds: int,
     processes: int,
-    exploration: float,
+    setup: Setup,
     units: int = 5_000,
     elsewhere: int | None = None,
     worlds: Sequence[str] = (),
@@ -46,14 +46,15 @@ def compare(
     not which visitor has which, where tastes can be told.
     """
     worlds = tuple(dict.fromkeys(worlds)) or tuple(WORLDS)
-    learners = {LEARNED: exploration, "one": exploration, "one, half as much": exploration / 2.0}
+    calm = replace(setup, choice=replace_fields(setup.choice, exploration=setup.choice.exploration / 2.0))
+    learners = {LEARNED: setup, "one": setup, "one, half as much": calm}
     if bound:
-        learners[INFORMED] = exploration
+        learners[INFORMED] = setup
     tasks: list[Task] = [
-        (world, name, amount, units, seed, tuple(views), elsewhere)
+        (world, name, own, units, seed, tuple(views), elsewhere)
         for world in worlds
         for seed in range(seeds)
-        for name, amount in learners.items()
+        for name, own in learners.items()
         if name != INFORMED or _can_be_told(WORLDS[world])
     ]
     tell = counted(say, "tastes", len(tasks))
@@ -74,11 +75,12 @@ def compare(
 
 
 def _run(task: Task) -> list[float]:
-    world, name, exploration, units, seed, views, elsewhere = task
+    world, name, setup, units, seed, views, elsewhere = task
     tastes = WORLDS[world] if elsewhere is None else replace(WORLDS[world], elsewhere=elsewhere)
-    setup = Setup(choice=PolicyChoice(exploration=exploration), text=False)
     shop = open_tastes(tastes, units, seed, views[-1])
-    return race_tastes(shop, setup, views, segmented=name in SEGMENTED, seed=seed, informed=name == INFORMED)
+    return race_tastes(
+        shop, replace(setup, text=False), views, segmented=name in SEGMENTED, seed=seed, informed=name == INFORMED
+    )
 
 
 def _can_be_told(tastes: Tastes) -> bool:
