@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from policy.assignment import slate_chances
 from policy.items import ItemFacts
+from policy.model.posteriors import own_counts
 from schemas.codec import decoder, encode
 from schemas.messages.layouts import Arranged, Layout
 from schemas.messages.pages import (
@@ -29,7 +30,7 @@ from schemas.messages.pages import (
 )
 from schemas.messages.parameters import PolicyParameters
 from schemas.rules import NotAbove, Pin
-from schemas.topics import CATALOG_ITEMS, PAGE_RULES
+from schemas.topics import CATALOG_ITEMS, DAY_MS, PAGE_RULES
 from streams.catalog.item_features import item_features
 from streams.catalog.layouts.arranged import PublishedRows
 from streams.catalog.layouts.latest_layout import latest_layout_of
@@ -39,6 +40,7 @@ from streams.fitter.page import PageState, Start, fit
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, stamped
 from streams.layouts.guard_rail import guarded
+from streams.layouts.slates.statistics import statistics_of
 from streams.page_settings import LayoutSettings
 from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table
@@ -231,7 +233,9 @@ def test_a_page_that_fell_back_shows_the_baseline_s_rows() -> None:
 
 
 def fitted(*tables: Table) -> PolicyParameters:
-    by_segment = {one.segment: [one] for one in tables}
+    by_segment = {
+        segment: [one for one in tables if one.segment == segment] for segment in {one.segment for one in tables}
+    }
     facts: dict[str, ItemFacts] = dict(page().items)
     state = PageState(RULES, by_segment, facts)
     return fit(state, Start(0.02, 40.0, {}), LayoutSettings(), FoldSettings(), 1_000, zone=UTC)
@@ -277,6 +281,23 @@ def test_counts_moved_along_give_the_layout_that_counts_made_anew_give() -> None
     for seed in (1, 2, 3):
         state = [table(seed), table(seed + 10, traffic=Traffic.HOLDOUT)]
         assert encode(layout(state, of, counts=counts)) == encode(layout(state, of))
+
+
+def test_older_days_are_forgotten_on_pages_of_shelves_too() -> None:
+    days = [replace(table(seed), buckets=range(5 * seed * DAY_MS, 5 * seed * DAY_MS + 1)) for seed in (1, 2, 3)]
+    of = page(parameters=fitted(*days))
+    shelves, counts = of.segment_shelves("s"), WeightedCounts(of.candidates, tuple(of.rules.slots))
+    sums = [
+        statistics_of("s", KeyState(tuple(days), {}), of, LayoutSettings(drift=drift), counts, shelves)
+        for drift in (0.0, 0.05)
+    ]
+    whole = own_counts(sums[0].impressions, sums[0].clicks, sums[0].examination)
+    assert [each.tolist() for each in sums[0].own] == [each.tolist() for each in whole]
+    for remembered, all_of_it in zip(sums[1].own, whole, strict=True):
+        assert (remembered < all_of_it).all() and (remembered > 0.0).all()
+    assert sums[1].own.clicks == pytest.approx(sums[1].own.examined * (whole[1] / whole[0]), rel=0.6)
+    for at in (1, 2, 3):
+        assert encode(layout(days[:at], of, counts=counts)) == encode(layout(days[:at], of))
 
 
 def test_a_page_that_cannot_be_meant_is_invalid_and_the_one_before_stays() -> None:
