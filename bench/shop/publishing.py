@@ -32,7 +32,8 @@ _decode = decoder(Layout)
 def measure_draft(at: Workplace, console: Part, key: Key) -> dict[str, Any]:
     """How long a draft of two pins and two boosts takes until it is priced, is published, and is in layouts.
 
-    Milliseconds; `cpu_of_one` is what a preview takes of a processor.  `in_layouts_ms` are those from publishing to the
+    Milliseconds; `alone` is until it is seen how one segment's page would look, `cpu_of_one` what a preview takes of a
+    processor.  `in_layouts_ms` are those from publishing to the
     first layout with the pin, and to that of the last segment.  A layout worker runs beside the console, and has come
     to rest before.
     """
@@ -43,6 +44,7 @@ def measure_draft(at: Workplace, console: Part, key: Key) -> dict[str, Any]:
         page, edits = {"page": key.page}, _edits(at, key.page)
         text = _answer(console, "/api/rules/draft", page | {"edits": edits}, limit_s)[1]["text"]
         draft = page | {"text": text, "segment": key.segment}
+        alone_ms, _ = _answer(console, "/api/rules/preview", draft | {"alone": True}, limit_s)
         cpu_s = console.cpu_s()
         previews = [_answer(console, "/api/rules/preview", draft, limit_s)[0] for _ in range(2)]
         previews.append(round(500 * (console.cpu_s() - cpu_s)))
@@ -60,7 +62,7 @@ def measure_draft(at: Workplace, console: Part, key: Key) -> dict[str, Any]:
         tail.close()
     seen = [round(since - began_ms) for since in pinned.since.values()]
     return {
-        "preview_ms": dict(zip(("first", "again", "cpu_of_one"), previews, strict=True)),
+        "preview_ms": {"alone": alone_ms, **dict(zip(("first", "again", "cpu_of_one"), previews, strict=True))},
         "publish_ms": published_ms,
         "in_layouts_ms": {"first": min(seen, default=None), "all": max(seen) if len(seen) >= len(segments) else None},
     }

@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 
 from reshelf.cli.main import run
-from reshelf.inspect.prices.preview import _require_same_form
+from reshelf.inspect.prices.preview import _require_same_form, page_pair, price_pages, price_segment
 from reshelf.inspect.prices.priced import EPOCHS, Circumstances, Price, RulePages
 from reshelf.inspect.prices.priced import priced as priced_for
+from reshelf.rules.file import read
+from reshelf.settings import load_settings
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Branch, PageRules, PolicyChoice
 from schemas.rules import Bid, Boost, Match, NotAbove, Pin, Rule
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
+from streams.catalog.snapshot import read_catalog
 from streams.fold.deltas import Traffic
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -236,6 +239,13 @@ def test_a_file_is_priced_against_a_running_shop(
     assert run(["rules", "report", "home", "--json"]) == 0
     so_far = json.loads(capsys.readouterr().out)
     assert (so_far["page"], so_far["version"], so_far["rules"]) == ("home", 1, [])
+    settings = load_settings().settings
+    pair = page_pair(read_catalog(settings.kafka), read(text, "home.yaml")[0], settings)
+    whole = price_pages(settings, pair, (), 1).prices["new"]
+    alone = price_segment(settings, pair, "new", 1)
+    assert (alone.layouts, alone.relaxed, alone.rules) == (whole.layouts, whole.relaxed, {})
+    with pytest.raises(ReshelfError, match=r"has no counts of segment 'none'\. Segments that it has: new, old"):
+        price_segment(settings, pair, "none", 1)
     assert run(["rules", "preview", str(file), "--segment", "none"]) == 1
     assert "has no counts of segment 'none'. Segments that it has: new, old" in capsys.readouterr().err
     assert run(["rules", "preview", str(file), "--at", "christmas"]) == 2

@@ -138,6 +138,11 @@ function unkept(content) {
 
 const part = (title, ...content) => element("section", "part", [element("h3", "part-title", title), ...content]);
 
+const looksOf = (content) => [
+  part(t("preview.looks-like"), ...sides(content)),
+  part(t("preview.who-moves"), looks(content)),
+];
+
 function report(content) {
   const [said, kind] = verdict(content);
   return [
@@ -173,7 +178,12 @@ export function openPreview(now, draft, published) {
     round += 1;
     const mine = round,
       asked = { ...body, segment: now.segment, unit: now.unit || "visitor-1", at: asOf.value };
-    told.replaceChildren(element("p", "loading", t("preview.pricing")));
+    const pricing = element("p", "loading", t("preview.pricing"));
+    told.replaceChildren(pricing);
+    // How the page of one segment looks is known long before what all of them bring; where it is not, the price says why.
+    const alone = await send("rules/preview", { ...asked, alone: true }).catch(() => null);
+    if (mine !== round) return;
+    if (alone) told.replaceChildren(pricing, ...looksOf(alone));
     const shown = await send("rules/preview", asked).then(report, (error) => [
       element("p", "notice bad", t("preview.no-price", { why: error.message })),
     ]);

@@ -17,7 +17,8 @@ from policy.defaults import LEVEL
 from reshelf.console.live_view import LiveView
 from reshelf.console.views.rules import checked, page_text, pinned_shelves, text_of, titles
 from reshelf.console.views.shop import card, rows_of
-from reshelf.inspect.prices.preview import PagePair, Preview, page_pair, price_pages
+from reshelf.inspect.prices.preview import PagePair, page_pair, price_pages, price_segment
+from reshelf.inspect.prices.priced import Price
 from reshelf.inspect.prices.words import as_json
 from reshelf.inspect.trials.pages import VISITOR, trial_pages
 from reshelf.rules.edits import edited, edits_of
@@ -52,18 +53,30 @@ def drafted(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 async def previewed(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What a draft is expected to change, as `reshelf rules preview` says it, with the page as `unit` would see it.
 
-    `at` is a date or time of the shop, whose rules are those in force; raises BadSettings for what is none.
+    `at` is a date or time of the shop, whose rules are those in force; raises BadSettings for what is none.  With
+    `alone` it is only how the page of `segment` would look there, which takes a moment however many segments there are.
     """
     segment, unit = text_of(body, "segment"), text_of(body, "unit") or VISITOR
     at_ms = moment_of(text_of(body, "at"), view.settings.shop.zone)
     rules = await asyncio.to_thread(_rules, view, body)
     pair = page_pair(view.catalog, rules, view.settings)
+    if body.get("alone"):
+        price = await asyncio.to_thread(price_segment, view.settings, private(pair), segment, at_ms)
+        return _looks(view, {segment: price}, pair, segment, at_ms, unit)
     preview = await asyncio.to_thread(price_pages, view.settings, private(pair), (), at_ms)
-    return as_json(preview, LEVEL) | {
-        "sides": _sides(view, preview, pair, segment, unit),
-        "moved": {name: list(_moved(view, price.looks_before, price.looks_after)) for name, price in
-                  preview.prices.items()},
-    }  # fmt: skip
+    # Of the most seen one where it was not priced.
+    shown = segment if segment in preview.prices else max(preview.prices, key=lambda name: preview.shares[name])
+    return as_json(preview, LEVEL) | _looks(view, preview.prices, pair, shown, at_ms, unit)
+
+
+def _looks(
+    view: LiveView, prices: Mapping[str, Price], pair: PagePair, shown: str, at_ms: int, unit: str
+) -> dict[str, Any]:
+    """How the page looks in a segment, and which items are seen more or less in each."""
+    return {
+        "sides": _sides(view, prices[shown], pair, shown, at_ms, unit),
+        "moved": {name: list(_moved(view, price.looks_before, price.looks_after)) for name, price in prices.items()},
+    }
 
 
 def moment_of(text: str, zone: tzinfo) -> int:
@@ -109,17 +122,16 @@ def _private(page: Page) -> Page:
     return replace(page, candidates=page.candidates.apart(), items=dict(page.items))
 
 
-def _sides(view: LiveView, preview: Preview, pair: PagePair, segment: str, unit: str) -> dict[str, Any]:
-    """The page now and after, for one visitor of a segment; of the most seen one where that was not priced.
+def _sides(view: LiveView, price: Price, pair: PagePair, segment: str, at_ms: int, unit: str) -> dict[str, Any]:
+    """The page now and after, for one visitor of a segment.
 
     With rules on trial, after is what all others see, and each trial has a page of its own.
     """
-    shown = segment if segment in preview.prices else max(preview.prices, key=lambda name: preview.shares[name])
-    before, after = preview.prices[shown].layouts
-    tried = trial_pages(pair.after.rules, after, preview.at_ms, unit)
+    before, after = price.layouts
+    tried = trial_pages(pair.after.rules, after, at_ms, unit)
     shows = partial(choose_in, branch=MAIN) if tried else choose
     return {
-        "segment": shown,
+        "segment": segment,
         "now": _side(view, pair.before.rules, before, shows(before, unit)),
         "after": _side(view, pair.after.rules, after, shows(after, unit)),
         "trials": [_side(view, pair.after.rules, after, page.choice) | {"title": page.title} for page in tried],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -26,6 +26,7 @@ from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.kafka.records import Logged
 from streams.layouts.guard_rail import fallen, without_segments_of
+from streams.layouts.segments.borrowing import borrows
 from streams.state.reader import KeyState
 
 E = TypeVar("E", Earnings, Sponsorship)
@@ -123,6 +124,19 @@ def price_pages(settings: Settings, pair: PagePair, segments: Sequence[str], at_
     return Preview(rules, pair.before.rules.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
 
 
+def price_segment(settings: Settings, pair: PagePair, segment: str, at_ms: int) -> Price:
+    """The same for one segment as a whole, without the price of each rule: what it reads and makes is of that segment.
+
+    How sure looks at slots are is so told by its own clicks alone.  Raises `ReshelfError` where it has no counts.
+    """
+    rules = pair.before.rules, pair.after.rules
+    borrowed = bool(pair.withdrawn) or any(borrows(each, segment) for each in rules)
+    state, whole = asyncio.run(_read_one(settings, rules[0].page, segment, borrowed))
+    about = _slot_clicks([state]), pair.fell_back, whole, pair.withdrawn, 1
+    pages = RulePages.of(pair.before, pair.after)._replace(without={})
+    return priced(pages, Circumstances(segment, state, settings.layouts, at_ms, *about))
+
+
 def _require_same_form(rules: PageRules, in_force: PageRules) -> None:
     if rules.has_shelves != in_force.has_shelves:
         form = "has no shelves, and the file has" if rules.has_shelves else "has shelves, and the file has none"
@@ -157,10 +171,7 @@ class _Counted(NamedTuple):
 async def _read(settings: Settings, page: str, segments: Sequence[str]) -> _Counted:
     async with open_state(settings) as state:
         names = sorted((await state.reader.segments()).get(page, set())) or [WHOLE_PAGE]
-        if unknown := [name for name in segments if name not in names]:
-            raise ReshelfError(
-                f"page {page!r} has no counts of segment {unknown[0]!r}. Segments that it has: {', '.join(names)}."
-            )
+        _require_counts(page, segments, names)
         # A layout for all is made from the counts of all segments, which are read many at a time.
         whole = await state.reader.read_segment(page, WHOLE_PAGE)
         counts = {name: await state.reader.read(page, name) for name in names}
@@ -175,6 +186,22 @@ async def _read(settings: Settings, page: str, segments: Sequence[str]) -> _Coun
             _slot_clicks(counts.values()),
             await _views(state, page),
             state.settings.fold.currency,
+        )
+
+
+async def _read_one(settings: Settings, page: str, segment: str, borrowed: bool) -> tuple[KeyState, KeyState | None]:
+    """The counts of a segment, and those of the whole page where it takes something from these."""
+    async with open_state(settings) as state:
+        _require_counts(page, [segment], (await state.reader.segments()).get(page, set()))
+        of_all = segment == WHOLE_PAGE
+        whole = await state.reader.read_segment(page, WHOLE_PAGE) if borrowed or of_all else None
+        return whole if of_all and whole else await state.reader.read(page, segment), whole
+
+
+def _require_counts(page: str, segments: Sequence[str], names: Collection[str]) -> None:
+    if unknown := [name for name in segments if name not in (names or {WHOLE_PAGE})]:
+        raise ReshelfError(
+            f"page {page!r} has no counts of segment {unknown[0]!r}. Segments that it has: {', '.join(sorted(names))}."
         )
 
 

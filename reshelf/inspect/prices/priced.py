@@ -139,7 +139,11 @@ def priced(pages: RulePages, those: Circumstances) -> Price:
     def without(page: Page) -> Places:
         return own if page is pages.before else then.places(then.layouts(page))
 
-    rules = [rule for rule in pages.after.rules.rules if in_force(rule, those.segment, those.at_ms, None)]
+    rules = [
+        rule
+        for rule in pages.after.rules.rules
+        if rule.name in pages.without and in_force(rule, those.segment, those.at_ms, None)
+    ]
     rest = {rule.name: without(pages.without[rule.name]) for rule in rules}
     bids = {rule.name: rule for rule in rules if isinstance(rule, Bid)}
     return Price(
