@@ -116,7 +116,7 @@ def listing(
     """The likeliest arms, one a line, with what people call them where that is known; `trials` are told below."""
     if not explanation.arms:
         return "the page has no candidates: no available item of the catalog fits them (`reshelf rules show`)"
-    head = ["item", "seen", "clicks", "rate", "95 %", "slots", "title", "shelves", "rules"]
+    head = ["item", "seen", "clicks", "rate", "95%", "slots", "title", "shelves", "rules"]
     rows = [_row(arm, titles) for arm in explanation.arms[:LISTED]]
     for column in ("rules", "shelves", "title"):
         at = head.index(column)
@@ -186,7 +186,7 @@ def story(arm: Arm, title: str = "", trials: Sequence[str] = ()) -> str:
         + (f", picture {difference(prior.picture, 2)}" if prior.picture else "")
         + (f", times {number(prior.variance, 2)} for what is in doubt" if prior.variance != 1.0 else "")
         + (f", times {number(prior.factor, 2)} by clicks in other segments" if prior.factor != 1.0 else ""),
-        f"click rate {share(arm.click_rate, 3)}, 95 % between {share(arm.low, 3)} and {share(arm.high, 3)}",
+        f"click rate {share(arm.click_rate, 3)}, 95% between {share(arm.low, 3)} and {share(arm.high, 3)}",
         f"draws      {', '.join(f'{share(draw, 2)}' for draw in arm.draws)}",
     ]
     if arm.value:

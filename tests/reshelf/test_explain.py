@@ -243,9 +243,9 @@ def test_what_stands_above_is_told_and_what_is_in_force_lowers_looks() -> None:
 
     found, before = explained_with(fitted), explained_with(msgspec.structs.replace(fitted, visits=msgspec.UNSET))
     assert list(aligned(visit_rows(found.visits))) == [
-        "below a click  60.00% of looks are left below each click (95 %: 50% to 72%), by 20,000 page views with 4,100 "
+        "below a click  60.00% of looks are left below each click (95%: 50% to 72%), by 20,000 page views with 4,100 "
         "clicks; in force",
-        "below its like 97.00% of clicks are left below each item of the same category (95 %: 90% to 104%), by 20,000 "
+        "below its like 97.00% of clicks are left below each item of the same category (95%: 90% to 104%), by 20,000 "
         "page views with 4,100 clicks; not in force: page views do not say that it is less than all",
     ]
     assert as_json(found, None)["visits"]["after_click"]["factor"] == 0.6

@@ -107,7 +107,7 @@ def test_a_shelf_of_a_running_shop_is_explained(
         "a grid",
         "may be on it",
         "in version 100",
-        "95 % between",
+        "95% between",
         "not above first by low; holds",
     ):
         assert part in words

@@ -118,7 +118,7 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
 
 def listing(items: Sequence[Answer]) -> Table:
     """Answers, the best first, one a line."""
-    head = ("item", "price", "similarity", "click rate", "95 %", "score", "title", "category")
+    head = ("item", "price", "similarity", "click rate", "95%", "score", "title", "category")
     rows = []
     for answer in items:
         figures = (
