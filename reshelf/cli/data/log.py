@@ -78,5 +78,7 @@ def export(front: Front, target: Path, form: str, page: str | None) -> None:
         raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
     written = form_of.write_parquet if form == "parquet" else form_of.write_open_bandit
     with evaluator(front.settings) as decisions:
-        content = {**written(decisions.tables, target, page), "left_out": decisions.tables.left_out}
-    front.answer(content, "\n".join(f"{name}: {value}" for name, value in content.items()))
+        files, left_out = written(decisions.tables, target, page), decisions.tables.left_out
+    lines = [f"{name}: {value}" for name, value in files.items()]
+    lines += [f"left out: {number(count)}, {reason}" for reason, count in left_out.items()]
+    front.answer({**files, "left_out": left_out}, "\n".join(lines))
