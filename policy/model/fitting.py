@@ -129,7 +129,11 @@ def fit_page(
 
 
 class _OwnCounts(NamedTuple):
-    """What is remembered: looks [G, A], and an arm's clicks [A] and those expected, in all segments, damped."""
+    """What is remembered: looks [G, A], and an arm's clicks [A] and those expected, in all segments.
+
+    Clicks are damped (`policy.model.interest.damping`), as each pair of segment and arm has a factor of its own,
+    and policies show an arm most where that is large.
+    """
 
     examined: Floats
     clicks: Floats
@@ -168,11 +172,7 @@ def _segment_fits(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Levels:
-    """Page weights [K], segment weights [G, K + 1] with the base last, interest [G, A], arms' factors [A], shapes.
-
-    An arm's clicks are damped (`policy.model.interest.damping`), as each pair of segment and arm has a factor of its
-    own, and policies show an arm most where that is large.
-    """
+    """Page weights [K], segment weights [G, K + 1] with the base last, interest [G, A], arms' factors [A], shapes."""
 
     base: float
     page: Floats
@@ -229,13 +229,14 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table, affi
         if affinity.any():
             liked = fit_affinity(affinity, clicks, trials, of_page + apart + np.log(factors), 1.0 / spread, liked)
             variances = variances + liked.variance * np.square(affinity).mean(axis=1)
-        expected = trials * expit(of_page + liked.weight * affinity + apart)
+        interest = expit(of_page + liked.weight * affinity + apart)
+        expected = trials * interest
         segment = fit_strength(clicks, expected * factors, variance - variances[:, None])
     return _Levels(
         base=float(shared.weights[-1]),
         page=shared.weights[:-1],
         segments=own,
-        interest=expit(of_page + liked.weight * affinity + apart),
+        interest=interest,
         factor=shared.factor,
         arm_strength=shared.strength,
         segment_strength=segment,

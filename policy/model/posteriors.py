@@ -49,6 +49,13 @@ class Beta(NamedTuple):
         return deviation
 
 
+class Remembered(NamedTuple):
+    """What is not forgotten of looks and clicks, float64[..., A] each."""
+
+    examined: Floats
+    clicks: Floats
+
+
 def posterior(impressions: Counts, clicks: Counts, examination: Floats, prior: Prior) -> Beta:
     """The posterior of attractiveness from impressions and clicks [A, S], and examination [S].
 
@@ -61,9 +68,9 @@ def posterior(impressions: Counts, clicks: Counts, examination: Floats, prior: P
     return posterior_of(*own_counts(impressions, clicks, examination), prior)
 
 
-def own_counts(impressions: Counts, clicks: Counts, examination: Floats) -> tuple[Floats, Floats]:
-    """Impressions that were looked at, and clicks, float64[A] each."""
-    return np.einsum("as,s->a", impressions, examination), clicks.sum(axis=1, dtype=np.float64)
+def own_counts(impressions: Counts, clicks: Counts, examination: Floats) -> Remembered:
+    """All impressions that were looked at, and all clicks, float64[A] each."""
+    return Remembered(np.einsum("as,s->a", impressions, examination), clicks.sum(axis=1, dtype=np.float64))
 
 
 def posterior_of(examined: Floats, clicked: Floats, prior: Prior) -> Beta:
@@ -97,13 +104,6 @@ class DayCounts(NamedTuple):
         total = self.impressions.sum(axis=0, dtype=np.float64)
         looks = np.divide(impressions, total, out=np.zeros(total.shape), where=total > 0.0) * examination
         return np.asarray(np.einsum("tgas,gas->tga", self.impressions, looks))
-
-
-class Remembered(NamedTuple):
-    """What is not forgotten of looks and clicks, float64[..., A] each."""
-
-    examined: Floats
-    clicks: Floats
 
 
 def remembered(days: Floats, counts: Remembered, rates: Floats, drift: float) -> Remembered:

@@ -97,7 +97,7 @@ class Statistics:
     @property
     def own(self) -> Remembered:
         """The arms' own looks and clicks that tell of their click rates of now."""
-        return self.remembered or Remembered(*own_counts(self.impressions, self.clicks, self.examination))
+        return self.remembered or own_counts(self.impressions, self.clicks, self.examination)
 
     @classmethod
     def empty(

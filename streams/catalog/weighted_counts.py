@@ -27,7 +27,7 @@ from streams.catalog.sales.stages import ROWS, StageSums
 from streams.catalog.shelves.sums import ShelfSums
 from streams.catalog.weights import ONE
 from streams.fold.deltas import WHOLE_PAGE, Traffic
-from streams.state.arrays.adding import Into, add_cells, add_weighted
+from streams.state.arrays.adding import add_cells, add_weighted
 from streams.state.arrays.changes import HeldTables
 from streams.state.arrays.packed import converted_clicks
 from streams.state.arrays.tables import Table
@@ -83,8 +83,8 @@ class WeightedCounts:
 
     def _add(self, table: Table, weight: int) -> None:
         index = self.candidates.places(table.items, table.slots, self.slots)
-        for name, into in self._sums_of(table):
-            add_weighted(table, name, *index, [(sums, weight * times) for sums, times in into])
+        for name, sums in self._sums_of(table):
+            add_weighted(table, name, *index, [(sums, weight)])
         conversions = self.conversions[table.traffic][:, None]
         for name, times in (("conversions", weight), ("repeats", -weight)):
             add_weighted(table, name, index.candidates, _ONE_COLUMN, [(conversions, times)])
@@ -92,18 +92,17 @@ class WeightedCounts:
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
         """Only the cells that changed, which are few where a table was read again."""
         index = self.candidates.places(table.items, table.slots, self.slots)
-        for name, into in self._sums_of(table):
+        for name, sums in self._sums_of(table):
             gained = table.counts[name] - before.counts[name]
             rows, columns = np.nonzero(gained)
-            add_cells(*index, rows, columns, gained[rows, columns], [(sums, weight * times) for sums, times in into])
+            add_cells(*index, rows, columns, gained[rows, columns], [(sums, weight)])
         gained = converted_clicks(table) - converted_clicks(before)
         rows = np.flatnonzero((index.candidates >= 0) & (gained != 0))
         self.conversions[table.traffic][index.candidates[rows]] += weight * gained[rows]
 
-    def _sums_of(self, table: Table) -> list[tuple[str, Into]]:
-        """Impressions and clicks, each with the sums [A, S] that the table's go into and how many times they do."""
-        of = table.traffic
-        return [("impressions", [(self.impressions[of], 1)]), ("clicks", [(self.clicks[of], 1)])]
+    def _sums_of(self, table: Table) -> list[tuple[str, Ints]]:
+        """Impressions and clicks, each with the sums [A, S] that the table's go into."""
+        return [("impressions", self.impressions[table.traffic]), ("clicks", self.clicks[table.traffic])]
 
     @property
     def memory(self) -> Memory:

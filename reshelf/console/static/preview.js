@@ -138,10 +138,8 @@ function unkept(content) {
 
 const part = (title, ...content) => element("section", "part", [element("h3", "part-title", title), ...content]);
 
-const looksOf = (content) => [
-  part(t("preview.looks-like"), ...sides(content)),
-  part(t("preview.who-moves"), looks(content)),
-];
+const looksLike = (content) => part(t("preview.looks-like"), ...sides(content));
+const whoMoves = (content) => part(t("preview.who-moves"), looks(content));
 
 function report(content) {
   const [said, kind] = verdict(content);
@@ -149,10 +147,10 @@ function report(content) {
     element("p", `verdict ${kind}`, said),
     content.page_views_per_day === null ? element("p", "small soft", t("preview.per-day-later")) : "",
     unkept(content),
-    part(t("preview.looks-like"), ...sides(content)),
+    looksLike(content),
     part(t("preview.brings", { per: per(content) }), outcomesTable(content)),
     part(t("preview.each-rule"), rulesTable(content)),
-    part(t("preview.who-moves"), looks(content)),
+    whoMoves(content),
     element("p", "small soft", t("preview.ranges")),
   ];
 }
@@ -183,7 +181,7 @@ export function openPreview(now, draft, published) {
     // How the page of one segment looks is known long before what all of them bring; where it is not, the price says why.
     const alone = await send("rules/preview", { ...asked, alone: true }).catch(() => null);
     if (mine !== round) return;
-    if (alone) told.replaceChildren(pricing, ...looksOf(alone));
+    if (alone) told.replaceChildren(pricing, looksLike(alone), whoMoves(alone));
     const shown = await send("rules/preview", asked).then(report, (error) => [
       element("p", "notice bad", t("preview.no-price", { why: error.message })),
     ]);

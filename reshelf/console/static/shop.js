@@ -308,9 +308,10 @@ export const shop = {
       // Who drags a card finds the others where they were.
       if (!moving()) paint();
       const newest = JSON.stringify(content.changes[0] ?? null);
-      const none = () => element("li", "soft", t("shop.nothing-changed"));
-      if (newest !== latest)
-        log.replaceChildren(...(content.changes.length ? content.changes.map(changeRow) : [none()]));
+      if (newest !== latest) {
+        const rows = content.changes.map(changeRow);
+        log.replaceChildren(...(rows.length ? rows : [element("li", "soft", t("shop.nothing-changed"))]));
+      }
       latest = newest;
     };
   },

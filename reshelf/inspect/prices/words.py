@@ -60,13 +60,11 @@ def _trials_as_json(preview: Preview, price: Price) -> list[dict[str, Any]]:
     """What one visitor would see in each branch with rules on trial, slot to item, and outside of them."""
     layout = price.layouts[1]
     tried = trial_pages(preview.rules, layout, preview.at_ms)
+    if not tried:
+        return []
+    others = choose_in(layout, VISITOR, MAIN).slate
     return [
-        {
-            "branch": page.branch,
-            "share": page.share,
-            "slots": page.choice.slate,
-            "slots_of_others": choose_in(layout, VISITOR, MAIN).slate,
-        }
+        {"branch": page.branch, "share": page.share, "slots": page.choice.slate, "slots_of_others": others}
         for page in tried
     ]
 

@@ -58,7 +58,7 @@ def statistics_of(
     if lowering:
         counts = counts._replace(impressions=lowering.lower(counts.impressions, counts.clicks))
     default = prior = base(fitted, settings.click_rate, settings.strength)
-    own = Remembered(*own_counts(counts.impressions, counts.clicks, curve))
+    own = own_counts(counts.impressions, counts.clicks, curve)
     if features and settings.drift:
         rates = rates_of(features.parameters, weighted_counts.fitted(features, segment))
         how = Forgetting(rates, settings.drift, shelves.looks.mean(axis=0) if shelves else curve)
@@ -137,8 +137,9 @@ def _remembered(
         sums[Traffic.LEARNED] / ONE for sums in (weighted_counts.impressions, weighted_counts.clicks)
     )
     counted = own_counts(impressions, clicks, how.examination)
-    remembered = weighted_counts.memory.of(tables, weight_of, how, Remembered(*counted))
-    share = np.divide(own.examined, counted[0], out=np.zeros(len(counted[0])), where=counted[0] > 0.0)
+    remembered = weighted_counts.memory.of(tables, weight_of, how, counted)
+    looks = counted.examined
+    share = np.divide(own.examined, looks, out=np.zeros(len(looks)), where=looks > 0.0)
     return remembered._replace(examined=share * remembered.examined)
 
 

@@ -30,25 +30,13 @@ class Change(NamedTuple, Generic[W]):
     came: Weighed[W] | None
 
 
-class _Part(NamedTuple):
-    """The tables of a segment, as long as they are in the sums, and the spans of those that count."""
-
-    tables: KeyTables
-    spans: frozenset[range]
-
-
 class HeldTables(Generic[W]):
     """The tables of some `traffic` that are in sums, each with the weight of its span of buckets."""
 
     def __init__(self, traffic: Iterable[Traffic]) -> None:
         self._traffic = frozenset(traffic)
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[int, KeyTables] = {}
         self._weight_of: Mapping[range, W] = {}
-
-    @property
-    def spans(self) -> Iterator[frozenset[range]]:
-        """The spans of the tables that count, by segment."""
-        return (part.spans for part in self._parts.values())
 
     def move_to(self, tables: Sequence[Table], weight_of: Mapping[range, W]) -> list[Change[W]]:
         """Hold exactly these tables; what that changes.
@@ -63,13 +51,13 @@ class HeldTables(Generic[W]):
         same = {
             name
             for name, part in self._parts.items()
-            if name in now and (not reweighed or reweighed.isdisjoint(part.tables.spans))
+            if name in now and (not reweighed or reweighed.isdisjoint(part.spans))
         }
         gone: dict[str, list[KeyTables]] = {}
         for name, held in self._parts.items():
             if name not in same:
-                gone.setdefault(held.tables.segment, []).append(held.tables)
-        self._parts = {name: self._parts[name] if name in same else self._part(part) for name, part in now.items()}
+                gone.setdefault(held.segment, []).append(held)
+        self._parts = now
         changes: list[Change[W]] = []
         for name, part in now.items():
             if name not in same:
@@ -78,9 +66,6 @@ class HeldTables(Generic[W]):
         for part in chain.from_iterable(gone.values()):
             changes += self._between(part, KeyTables(), before)
         return changes
-
-    def _part(self, tables: KeyTables) -> _Part:
-        return _Part(tables, frozenset(table.buckets for table in tables if table.traffic in self._traffic))
 
     def _between(self, before: KeyTables, now: KeyTables, weighed: Mapping[range, W]) -> Iterator[Change[W]]:
         """What it takes to put the tables of a segment in the place of others."""
