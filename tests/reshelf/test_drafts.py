@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from reshelf.cli.main import run
 from reshelf.console.followed.drafts import Drafts
 from reshelf.console.followed.topic_tail import TopicTail, keyed
-from reshelf.console.live_view import LiveView
 from reshelf.console.views.planning.saved_drafts import approved, deleted, listed, opened, saved
 from reshelf.console.views.rules import published
 from reshelf.people.file import add_person
@@ -28,6 +26,7 @@ from schemas.messages.pages import PageRules
 from schemas.topics import PAGE_DRAFTS
 from streams.settings import KafkaSettings
 from tests.deadline import Deadline
+from tests.reshelf.console_view import console_view
 
 NOW = 1_790_000_000_000
 TEXT = "page: home\nslots: [top]\nrules:\n- {kind: pin, name: week, item: i1, slot: top}\n"
@@ -115,8 +114,7 @@ def test_a_draft_that_cannot_be_kept_is_refused_before_anything_is_read(change: 
 
 def test_the_console_keeps_drafts_and_publishes_nothing_alone_where_two_are_needed(kafka: KafkaSettings) -> None:
     settings = Settings(kafka=kafka).changed(publishing={"two_people": True})
-    catalog = SimpleNamespace(rules=newest(kafka), items={}, texts={})
-    view = cast(LiveView, SimpleNamespace(settings=settings, catalog=catalog, drafts=(kept_drafts := Drafts())))
+    view = console_view(settings)
     body = {"page": "home", "text": TEXT, "version": 1, "author": "Ann", "reason": "it begins"}
     with pytest.raises(BadSettings, match="nobody publishes alone"):
         published(view, body)
@@ -131,7 +129,7 @@ def test_the_console_keeps_drafts_and_publishes_nothing_alone_where_two_are_need
     while len(elsewhere.by_name()) < 2 and end.ahead:
         tail.read()
     tail.close()
-    assert elsewhere.by_name() == kept_drafts.by_name()
+    assert elsewhere.by_name() == view.drafts.by_name()
     shown = opened(view, "shoe week")
     assert "name: week" in shown["text"] and any(line.startswith("+") for line in shown["changes"])
     assert opened(view, "idea")["wrong"]

@@ -6,12 +6,9 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 from threading import Barrier
-from types import SimpleNamespace
-from typing import cast
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,12 +19,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from reshelf.cli.main import run
-from reshelf.console.live_view import LiveView
-from reshelf.console.views.rules import published, taken_back
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from reshelf.rules.topic import Overtaken, history, newest, publish
-from reshelf.settings import Settings
 from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings
@@ -301,28 +295,6 @@ def test_of_several_who_publish_at_once_each_is_told_what_became_of_it(
     assert [one.version for one in versions] == list(range(1, len(versions) + 1))
     assert newest(kafka)["home"] == versions[-1]
     assert {one.author for one in versions[2:]} >= {"p0", "p1", "p2", "p3"} - {now.author}
-
-
-def test_of_two_who_go_back_from_the_console_the_second_is_told_of_the_first(
-    broker: str, prefix: str, make_topics: Callable[..., None]
-) -> None:
-    make_topics(broker)
-    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
-    for slots in (["a"], ["b"], ["c"]):
-        publish(kafka, [PageRules("home", 0, slots)], "mira", "", 1)
-    view = cast(LiveView, SimpleNamespace(settings=Settings(kafka=kafka)))
-    back = {"page": "home", "version": 1, "base": 3, "author": "ann"}
-    assert taken_back(view, back) == {"published": [{"page": "home", "version": 4}]}
-    for late in (back | {"version": 2, "author": "tom"}, back | {"author": "tom"}):
-        with pytest.raises(Overtaken, match="ann published version 4 meanwhile: expected to change version 3"):
-            taken_back(view, late)
-    with pytest.raises(BadSettings, match="base: expected the version that is in force"):
-        taken_back(view, {"page": "home", "version": 1, "author": "tom"})
-    text = written([PageRules("home", 0, ["d"])], UTC)
-    for unseen in ({"page": "other", "version": 0}, {"page": "home", "version": 3}, {}):
-        with pytest.raises(Overtaken, match="ann published version 4 meanwhile"):
-            published(view, {"text": text, "author": "tom", "reason": "new", **unseen})
-    assert newest(kafka)["home"].version == 4
 
 
 def test_who_was_cut_off_while_publishing_stops_nobody_for_long(

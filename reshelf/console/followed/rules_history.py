@@ -34,6 +34,10 @@ class RulesHistory:
             rules: PageRules = _decode(value)
         except BadRecord:
             return
+        self.keep(rules)
+
+    def keep(self, rules: PageRules) -> None:
+        """Keep a version that has its number; whoever published it need not wait until it is read."""
         versions = self._versions.setdefault(rules.page, {})
         self._versions.move_to_end(rules.page)
         versions.setdefault(rules.version, rules)

@@ -264,7 +264,6 @@ export const rules = {
       button.addEventListener("click", () =>
         guarded(async () => {
           const made = await takeBack(now.page, { version, base, author: author.value });
-          await settled(made.published[0].version);
           await refresh(made);
         }),
       );
@@ -309,10 +308,7 @@ export const rules = {
       guarded(async () => {
         if (!(await look())) return;
         const draft = { version: held.version, text: editor.value, steps: [], cards: {} };
-        openPreview(now, draft, async (one) => {
-          await settled(one.version);
-          await refresh({ published: [one] });
-        });
+        openPreview(now, draft, (one) => refresh({ published: [one] }));
       }),
     );
     publish.addEventListener("click", () =>
@@ -327,18 +323,9 @@ export const rules = {
           reason: reason.value,
         });
         reason.value = "";
-        await settled(made.published[0]?.version ?? held.version);
         await refresh(made);
       }),
     );
-
-    // The console hears of what it published on the topic, like everybody else.
-    async function settled(version) {
-      for (let tries = 0; tries < 40; tries += 1) {
-        if ((await ask("rules", { page: now.page })).content.version >= version) return;
-        await new Promise((resolve) => setTimeout(resolve, 150));
-      }
-    }
 
     function back(one, base) {
       const button = element("button", "", t("rules.go-back"));
@@ -351,7 +338,6 @@ export const rules = {
             author: author.value,
             reason: reason.value,
           });
-          await settled(made.published[0].version);
           await refresh(made);
         }),
       );

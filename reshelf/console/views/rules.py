@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from functools import partial
 from itertools import pairwise
@@ -25,6 +25,7 @@ from schemas.messages.pages import PageRules
 from schemas.rules import Pin
 
 SHORTEST = 2
+READ_S, READ_AGAIN_S = 6.0, 0.02
 TITLES = 20
 """Items of one rule that are told by their titles."""
 SIGNED = {"author": "refused.author", "reason": "refused.why"}
@@ -86,7 +87,7 @@ def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     base = dict.fromkeys((page.page for page in pages), 0)
     base[text_of(body, "page")] = version if isinstance(version, int) else 0
     versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms(), base)
-    return {"published": [{"page": page.page, "version": page.version} for page in versions]}
+    return once_read(view, versions)
 
 
 def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +99,26 @@ def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(base, int):
         raise BadSettings(say("refused.base", base=repr(base)))
     rules = topic.roll_back(view.settings.kafka, page, version, author, reason, _now_ms(), base)
-    return {"published": [{"page": rules.page, "version": rules.version}]}
+    return once_read(view, [rules])
+
+
+def once_read(view: LiveView, published: Sequence[PageRules]) -> dict[str, Any]:
+    """Tell what was published when the console has read it as everybody does, or is `READ_S` late.
+
+    Whoever was told so and looks, or publishes again, then has that version before them.
+    """
+    for page in published:
+        view.rules_history.keep(page)
+    end = time.monotonic() + READ_S
+    while time.monotonic() < end and any(version_in_force(view, page.page) < page.version for page in published):
+        time.sleep(READ_AGAIN_S)
+    return {"published": [{"page": page.page, "version": page.version} for page in published]}
+
+
+def version_in_force(view: LiveView, page: str) -> int:
+    """Of a page as the console knows it, 0 where nobody declared it."""
+    rules = view.catalog.rules.get(page)
+    return rules.version if rules else 0
 
 
 def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:

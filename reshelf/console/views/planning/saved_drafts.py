@@ -8,7 +8,7 @@ from typing import Any
 
 from reshelf.console.live_view import LiveView
 from reshelf.console.views.drafts import drafted
-from reshelf.console.views.rules import checked, text_of
+from reshelf.console.views.rules import checked, once_read, text_of, version_in_force
 from reshelf.people.person import Person, Role
 from reshelf.rules import drafts
 from reshelf.rules.topic import undeclared
@@ -69,17 +69,16 @@ def approved(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     name = text_of(body, "draft")
     published = drafts.approve(view.settings, name, _revision(body), approver, _now_ms())
     view.drafts.keep(name, None)
-    return {"published": [{"page": page.page, "version": page.version} for page in published]}
+    return once_read(view, published)
 
 
 def _row(view: LiveView, draft: PageDraft) -> dict[str, Any]:
-    rules = view.catalog.rules.get(draft.page)
     return {
         "draft": draft.draft,
         "page": draft.page,
         "revision": draft.revision,
         "version": draft.version,
-        "in_force": rules.version if rules else 0,
+        "in_force": version_in_force(view, draft.page),
         "author": draft.author,
         "reason": draft.reason,
         "asked": draft.asked,
