@@ -10,6 +10,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
+from reshelf.inspect.trials.pages import VISITOR
 from reshelf.mcp_server.operations import Content, Operations
 from reshelf.people.person import Person
 from schemas.errors import ReshelfError
@@ -45,7 +46,7 @@ def _looking(operations: Operations, who: Who) -> list[Tool]:
         """List the pages with their segments, warnings, and what you may do."""
         return await _done(operations.pages(who(ctx.headers)))
 
-    async def look(ctx: Context[Any, Any], page: str, segment: str = "*", unit: str = "visitor-1") -> Content:
+    async def look(ctx: Context[Any, Any], page: str, segment: str = "*", unit: str = VISITOR) -> Content:
         """Show what a visitor (`unit`) of a segment sees on a page now."""
         return await _done(operations.look(who(ctx.headers), page, segment, unit))
 

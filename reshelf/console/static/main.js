@@ -41,7 +41,7 @@ export function go(name, query) {
 function chosen(query) {
   const page = [query.page, usual, ...Object.keys(pages)].find((one) => one in pages) ?? "";
   const segments = pages[page] ?? ["*"];
-  return { ...query, page, segment: segments.includes(query.segment) ? query.segment : segments[0] };
+  return { unit: "", ...query, page, segment: segments.includes(query.segment) ? query.segment : segments[0] };
 }
 
 // What the address asks for and is not there.

@@ -175,7 +175,7 @@ export function openPreview(now, draft, published) {
   async function price() {
     round += 1;
     const mine = round,
-      asked = { ...body, segment: now.segment, unit: now.unit || "visitor-1", at: asOf.value };
+      asked = { ...body, segment: now.segment, unit: now.unit, at: asOf.value };
     const pricing = element("p", "loading", t("preview.pricing"));
     told.replaceChildren(pricing);
     // How the page of one segment looks is known long before what all of them bring; where it is not, the price says why.

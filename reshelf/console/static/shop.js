@@ -152,9 +152,10 @@ function cardMenu(now, bench, at, slots) {
 const widths = ["wide", "tablet", "phone"],
   widthOf = (now) => (widths.includes(now.width) ? now.width : widths[0]);
 
+// Gives the field of whose page it is: the console names somebody where nobody is asked for.
 function head(root, now, bench, parts) {
   const unit = element("input", "unit");
-  unit.value = now.unit || "visitor-1";
+  unit.value = now.unit;
   unit.id = "unit";
   unit.maxLength = 128;
   unit.addEventListener("change", () => now.go({ unit: unit.value }));
@@ -193,6 +194,7 @@ function head(root, now, bench, parts) {
       element("div", "field", [label, unit, another]),
     ]),
   );
+  return unit;
 }
 
 export const shop = {
@@ -200,7 +202,7 @@ export const shop = {
   content: "shop",
   every: 500,
   icon: "M3 8h14v9H3z M3 8l2-5h10l2 5 M8 17v-5h4v5",
-  query: (now) => ({ page: now.page, segment: now.segment, unit: now.unit || "visitor-1" }),
+  query: (now) => ({ page: now.page, segment: now.segment, unit: now.unit }),
 
   open(root, now) {
     const told = element("p", "soft small facts-line"),
@@ -218,7 +220,7 @@ export const shop = {
       slots = [],
       rows = [];
     const bench = workbench(now, () => live && paint());
-    head(root, now, bench, { told, slots: () => slots });
+    const unit = head(root, now, bench, { told, slots: () => slots });
     const changes = panel(t("shop.changed"), log, t("shop.for-visitor"));
     changes.classList.add("changes");
     root.append(heading, notes, element("div", `shop ${widthOf(now)}`, [grid, changes]), bench.bar);
@@ -300,6 +302,7 @@ export const shop = {
 
     return (content) => {
       live = content;
+      if (document.activeElement !== unit) unit.value ||= content.unit;
       bench.heard(content);
       say(told, facts(content));
       const notices = JSON.stringify([content.of, content.relaxed, content.guard_rail]);
