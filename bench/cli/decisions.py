@@ -74,7 +74,7 @@ ALONE = (PAGE, PICTURES, TASTES)
     type=click.FloatRange(min=0),
     default=600,
     show_default=True,
-    help="After how many seconds a peer's race is ended, and reported as stopped; 0 sets no limit.",
+    help="After how many seconds of processor time a peer's race is ended, and reported as stopped; 0 sets no limit.",
 )
 @click.option(
     "--delay",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import process_time
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +41,7 @@ class Entry:
 
 
 class Run(NamedTuple):
-    """The course of a seed's race and how long it took, in seconds; it may have been stopped.
+    """The course of a seed's race and its seconds of processor time; it may have been stopped.
 
     `covered` is for beliefs with intervals, `flicker` since the checkpoint before for the policy alone.
     """
@@ -53,7 +53,7 @@ class Run(NamedTuple):
 
 
 def run(entry: Entry, seed: int, checkpoints: tuple[int, ...], limit_s: float = 0.0) -> Run:
-    """One race; that of a peer ends after `limit_s` seconds, its library imported before, or is whole with 0."""
+    """With `limit_s` the race of a peer ends after so many seconds of a processor, its library imported before."""
     shop = opened(entry.shape, seed, checkpoints[-1])
     if entry.name == OURS:
         return _run_ours(entry, shop, checkpoints)
@@ -62,13 +62,13 @@ def run(entry: Entry, seed: int, checkpoints: tuple[int, ...], limit_s: float = 
         rival, limit_s = Informed(shop, entry.setup.choice.exploration, seed, text=entry.text), 0.0
     else:
         rival = learner(entry.name, entry.shape, entry.corrected, seed, dict(entry.options), text=entry.text)
-    began = monotonic()
-    course = race(shop, rival, checkpoints, entry.delay, stop=lambda: 0.0 < limit_s < monotonic() - began)
-    return Run(course, monotonic() - began)
+    began = process_time()
+    course = race(shop, rival, checkpoints, entry.delay, stop=lambda: 0.0 < limit_s < process_time() - began)
+    return Run(course, process_time() - began)
 
 
 def _run_ours(entry: Entry, shop: Shop, checkpoints: tuple[int, ...]) -> Run:
-    began = monotonic()
+    began = process_time()
     covered: list[float] = []
     flicker: list[Flicker] = []
     ours = Learned(entry.shape, replace(entry.setup, text=entry.text))
@@ -79,7 +79,7 @@ def _run_ours(entry: Entry, shop: Shop, checkpoints: tuple[int, ...]) -> Run:
         flicker.append(watched.summary())
 
     course = race(shop, watched, checkpoints, entry.delay, look)
-    return Run(course, monotonic() - began, tuple(covered), tuple(flicker))
+    return Run(course, process_time() - began, tuple(covered), tuple(flicker))
 
 
 def coverage(shop: Shop, ours: Learned, level: float = LEVEL) -> float:
@@ -100,10 +100,18 @@ def runs(
     limit_s: float = 0.0,
     folder: Path | None = None,
 ) -> dict[tuple[Entry, int], Run]:
-    """All tasks, in parallel processes; `done` is called after each.  Finished ones are kept in the folder."""
+    """All tasks, in parallel processes; `done` is called after each race.  Finished ones are kept in the folder."""
     work = finished(partial(_run, checkpoints=checkpoints, limit_s=limit_s), folder, Run)
-    results = mapped(work, tasks, processes, done)
-    return dict(zip(tasks, results, strict=True))
+    raced = {task: (as_raced(task[0]), task[1]) for task in tasks}
+    distinct = list(dict.fromkeys(raced.values()))
+    results = dict(zip(distinct, mapped(work, distinct, processes, done), strict=True))
+    return {task: results[race] for task, race in raced.items()}
+
+
+def as_raced(entry: Entry) -> Entry:
+    """The entry whose races are its own, too: who is told nothing of items does without vectors what it does with."""
+    told = entry.name not in PEERS or PEERS[entry.name].described
+    return entry if told else replace(entry, text=False)
 
 
 def _run(task: tuple[Entry, int], checkpoints: tuple[int, ...], limit_s: float) -> Run:

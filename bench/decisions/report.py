@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.decisions.contest import DEFAULTS, Entry, Run, best_settings, peers, runs
+from bench.decisions.contest import DEFAULTS, Entry, Run, as_raced, best_settings, peers, runs
 from bench.decisions.figures import Field, Figures
 from policy.simulation.learned import Setup
 from reshelf.processes.parallel import counted
@@ -18,7 +18,7 @@ TUNING_SEEDS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """What is run: a race of a peer ends after `limit_s` seconds, or is whole with 0.
+    """What is run: a race of a peer ends after `limit_s` seconds of processor time, or is whole with 0.
 
     With `bound` the informed learner races too, where its models fit.  Finished races are kept in `folder`.
     """
@@ -71,9 +71,9 @@ class Contest:
     def _run(self, what: str, reach: Mapping[Entry, int], seeds: Sequence[int]) -> dict[tuple[Entry, int], Run]:
         """Those that go furthest first, so that no process is left with a long one at the end."""
         results: dict[tuple[Entry, int], Run] = {}
-        total = len(reach) * len(seeds)
+        total = len({as_raced(entry) for entry in reach}) * len(seeds)
         for far in sorted(set(reach.values()), reverse=True):
             tasks = [(entry, seed) for entry, length in reach.items() if length == far for seed in seeds]
-            tell = counted(self.say, what, total, len(results))
+            tell = counted(self.say, what, total, len({(as_raced(entry), seed) for entry, seed in results}))
             results |= runs(tasks, self.checkpoints[:far], self.processes, tell, self.limit_s, self.folder)
         return results

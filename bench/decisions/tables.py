@@ -78,7 +78,7 @@ def _stopped(shop: Table) -> Iterator[str]:
         for peer, race in peers.items():
             yield (
                 f"{peer}, {key.replace('_', ' ')}, was stopped after {race['page_views']:,} page views, "
-                f"{race['page_views_per_s']:,.0f} a second"
+                f"{race['page_views_per_s']:,.0f} a second of the processor"
             )
 
 

@@ -18,7 +18,8 @@ from bench.cli.decisions import SHOPS as OFFERED_SHOPS
 from bench.cli.decisions import _shapes
 from bench.decisions import peers as peers_folder
 from bench.decisions import races
-from bench.decisions.contest import Entry, Run, best_settings, mean_regret
+from bench.decisions.contest import Entry, Run, best_settings, mean_regret, runs
+from bench.decisions.contest import run as run_race
 from bench.decisions.participants import PEERS as OFFERED
 from bench.decisions.peers.counting import PessimisticSampling
 from bench.decisions.peers.registry import PEERS, learner
@@ -134,6 +135,18 @@ def test_a_peer_that_is_too_slow_is_stopped_and_reported(capsys: pytest.CaptureF
         assert set(shop["regret"][key]["700"]) == {"reshelf", "uniform"}
         assert list(shop["ratio_to_best_peer"][key]) == ["200"]
     assert "ours: most-popular, with embeddings, was stopped after 200 page views, " in text_of(content)
+
+
+@pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.module == "counting"])
+def test_whoever_is_told_nothing_of_items_races_once(name: str, tmp_path: Path) -> None:
+    options = tuple(PEERS[name].settings[0].items())
+    both = [Entry(name, Shape(segments=3, items=20), text, options) for text in (True, False)]
+    apart = [run_race(entry, 1, (300,)).course.regret for entry in both]
+    assert apart[0] == apart[1]
+    raced = list[None]()
+    together = runs([(entry, 1) for entry in both], (300,), 1, lambda: raced.append(None), folder=tmp_path)
+    assert [one.course.regret for one in together.values()] == apart
+    assert len(raced) == len(list(tmp_path.iterdir())) == 1
 
 
 def test_settings_that_lost_least_race_as_far_as_they_came() -> None:

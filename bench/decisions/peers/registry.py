@@ -12,11 +12,12 @@ from policy.simulation.shop import Shape
 
 
 class Peer(NamedTuple):
-    """Module and class of a peer, and its settings."""
+    """Module and class of a peer, its settings, and whether it is told what items are like."""
 
     module: str
     kind: str
     settings: Sequence[Options]
+    described: bool = True
 
 
 def _grid(**values: Sequence[float]) -> list[Options]:
@@ -27,16 +28,18 @@ def _grid(**values: Sequence[float]) -> list[Options]:
 
 
 PEERS: Mapping[str, Peer] = {
-    "most-popular": Peer("counting", "MostPopular", _grid(trials=(20.0, 100.0, 400.0))),
-    "epsilon-greedy": Peer("counting", "EpsilonGreedy", _grid(epsilon=(0.02, 0.1), trials=(50.0, 200.0))),
-    "pessimistic-ts": Peer("counting", "PessimisticSampling", [{}]),
+    "most-popular": Peer("counting", "MostPopular", _grid(trials=(20.0, 100.0, 400.0)), described=False),
+    "epsilon-greedy": Peer(
+        "counting", "EpsilonGreedy", _grid(epsilon=(0.02, 0.1), trials=(50.0, 200.0)), described=False
+    ),
+    "pessimistic-ts": Peer("counting", "PessimisticSampling", [{}], described=False),
     "bayesianbandits": Peer("bayesian", "SharedRegression", _grid(alpha=(3.0, 10.0, 30.0))),
-    "mabwiser-ts": Peer("sampling", "MabwiserSampling", [{}]),
+    "mabwiser-ts": Peer("sampling", "MabwiserSampling", [{}], described=False),
     "mabwiser-linucb": Peer("linear", "LinUcb", _grid(alpha=(0.0, 0.05, 0.2), l2=(1.0, 10.0))),
     "mabwiser-lints": Peer("linear", "LinTs", _grid(alpha=(0.02, 0.05), l2=(1.0, 10.0))),
-    "pybandits-ts": Peer("pybandits", "PybanditsSampling", [{}]),
+    "pybandits-ts": Peer("pybandits", "PybanditsSampling", [{}], described=False),
     "vw-cb-explore-adf": Peer(
-        "vowpal", "CbExploreAdf", _grid(gamma_scale=(1_000.0, 10_000.0), learning_rate=(0.01, 0.05))
+        "vowpal", "CbExploreAdf", _grid(gamma_scale=(1_000.0, 10_000.0), learning_rate=(0.002, 0.01, 0.05))
     ),
     "vw-ccb-explore-adf": Peer("vowpal", "CcbExploreAdf", _grid(gamma_scale=(10_000.0,), learning_rate=(0.05,))),
 }
