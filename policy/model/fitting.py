@@ -20,7 +20,7 @@ from policy.model.directions import directions_of
 from policy.model.examination import VisibleTimes, examination, fit_examination
 from policy.model.features import Features, Scales
 from policy.model.interest import NO_WEIGHT, damping, fit_affinity, fit_interest
-from policy.model.posteriors import DayCounts, Remembered, remembered
+from policy.model.posteriors import DayCounts
 from policy.model.priors import factor_of, factor_weight, packed, strength_of
 from policy.model.strength import DEFAULT, fit_strength
 from policy.segments.affinity import affinities
@@ -144,9 +144,7 @@ def _own_counts(counts: PageCounts, examination: Floats, trials: Floats, levels:
     """Only what is an arm's own is forgotten: what is shown lately are good arms, so that all would seem to be so."""
     clicks, days = counts.clicks.sum(axis=2), counts.by_day
     if drift and days is not None:
-        examined = days.examined(counts.impressions, examination)
-        own = Remembered(examined, days.clicks)
-        trials, clicks = remembered(days.days, own, levels.interest * levels.factor, drift)
+        trials, clicks = days.remembered(trials, examination, levels.interest * levels.factor, drift)
     expected = trials * levels.interest
     damped = damping(expected * levels.factor, levels.segment_strength)
     return _OwnCounts(trials, (clicks * damped).sum(axis=0), (expected * damped).sum(axis=0))

@@ -8,13 +8,14 @@ filter", section 4.1.2).  So what is clicked on often is forgotten soon, and wha
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainccinv, betaincinv
 
-from policy.arrays import Counts, Floats, Vectors
+from policy.arrays import Counts, Floats
 from policy.defaults import LEVEL
 
 SMALLEST = 1e-9
@@ -90,32 +91,34 @@ def interval(a: Floats, b: Floats, level: float = LEVEL) -> tuple[Floats, Floats
 
 
 class DayCounts(NamedTuple):
-    """Counts by T spans of days, from the oldest on; `days` [T] are their middles.
+    """Counts of G segments, A arms and S slots by day, one day in memory at a time.
 
-    `impressions` are [T, G, A, S] and `clicks` [T, G, A], for G segments, A arms and S slots.
+    `impressions` are those of all days, float64[G, A, S].  `days` gives, of slots that are looked at so much [S], the
+    middle of each span of days with its looks and clicks [G, A], the oldest first.
     """
 
-    days: Floats
-    impressions: Vectors
-    clicks: Floats
+    impressions: Floats
+    days: Callable[[Floats], Iterable[tuple[float, Remembered]]]
 
-    def examined(self, impressions: Floats, examination: Floats) -> Floats:
-        """Those looked at, [T, G, A]: all of them count as `impressions` [G, A, S], in slots looked at so much."""
-        total = self.impressions.sum(axis=0, dtype=np.float64)
-        looks = np.divide(impressions, total, out=np.zeros(total.shape), where=total > 0.0) * examination
-        return np.asarray(np.einsum("tgas,gas->tga", self.impressions, looks))
+    def remembered(self, examined: Floats, examination: Floats, rates: Floats, drift: float) -> Remembered:
+        """What is not forgotten [G, A] where all impressions count as `examined` looks [G, A]; see `remembered`."""
+        looks = self.impressions @ examination
+        share = np.divide(examined, looks, out=np.zeros(looks.shape), where=looks > 0.0)
+        days = ((day, counts._replace(examined=share * counts.examined)) for day, counts in self.days(examination))
+        return remembered(days, rates, drift)
 
 
-def remembered(days: Floats, counts: Remembered, rates: Floats, drift: float) -> Remembered:
-    """What `counts` [T, ..., A] of some `days` [T] still tell of the rates at the last of them.
+def remembered(days: Iterable[tuple[float, Remembered]], rates: Floats, drift: float) -> Remembered:
+    """What counts [..., A] of some days, one at least and the oldest first, still tell of the rates at the last one.
 
     `rates` [..., A] are the arms' rough click rates per look: by the clicks that were to be expected it is known how
     much is forgotten.  By the clicks themselves, arms that were lucky would be forgotten sooner.
     """
-    examined, clicks = (np.asarray(of[0], dtype=np.float64) for of in counts)
-    for at in range(1, len(days)):
-        share = 1.0 / (1.0 + drift * (days[at] - days[at - 1]) * examined * rates)
-        examined, clicks = share * examined + counts.examined[at], share * clicks + counts.clicks[at]
+    each = iter(days)
+    before, (examined, clicks) = next(each)
+    for day, more in each:
+        share = 1.0 / (1.0 + drift * (day - before) * examined * rates)
+        before, examined, clicks = day, share * examined + more.examined, share * clicks + more.clicks
     return Remembered(examined, clicks)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from policy.arrays import Floats, Indices
-from policy.model.posteriors import DayCounts, bucket_weights
+from policy.model.posteriors import DayCounts, Remembered, bucket_weights
 from policy.simulation.shop import Feedback, Shape
 from schemas.topics import DAY_MS
 
@@ -48,13 +49,13 @@ class Days:
 
     def of(self, rows: Indices, segments: Indices | slice = slice(None)) -> DayCounts:
         """Those of some items and segments, weighted by their age."""
-        impressions, clicks = np.stack([day[:, segments][:, :, rows] for day in self._counts], axis=1)
-        shares = self._shares()
-        return DayCounts(
-            np.arange(len(shares), dtype=np.float64),
-            np.asarray(impressions * shares[:, None, None, None], dtype=np.float32),
-            clicks.sum(axis=3) * shares[:, None, None],
-        )
+        days = [share * day[:, segments][:, :, rows] for share, day in zip(self._shares(), self._counts, strict=True)]
+
+        def each(examination: Floats) -> Iterator[tuple[float, Remembered]]:
+            for day, (impressions, clicks) in enumerate(days):
+                yield float(day), Remembered(impressions @ examination, clicks.sum(axis=2))
+
+        return DayCounts(np.sum([impressions for impressions, _ in days], axis=0), each)
 
     def _nothing(self) -> Floats:
         return np.zeros((2, self.shape.segments, self._items, self.shape.slots))

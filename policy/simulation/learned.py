@@ -16,7 +16,7 @@ from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
-from policy.model.posteriors import Beta, DayCounts, Prior, Remembered, remembered
+from policy.model.posteriors import Beta, DayCounts, Prior, Remembered
 from policy.model.priors import arm_priors, fitted, rates_of
 from policy.model.visits.cells import PageViews
 from policy.model.visits.choice import VisitHistory
@@ -171,11 +171,10 @@ class Learned:
 
     def _remembered(self, counts: Floats, rows: Indices, rates: Floats) -> Remembered:
         """Looks and clicks [G, A] of some rows, of all counts [2, G, U, S]."""
-        shown, drift = counts[0][:, rows], self.setup.drift
+        looks = counts[0][:, rows] @ self._examination()
         if (days := self._by_day(rows)) is None:
-            return Remembered(shown @ self._examination(), counts[1][:, rows].sum(axis=2))
-        examined = days.examined(shown, self._examination())
-        return remembered(days.days, Remembered(examined, days.clicks), rates, drift)
+            return Remembered(looks, counts[1][:, rows].sum(axis=2))
+        return days.remembered(looks, self._examination(), rates, self.setup.drift)
 
     def _by_day(self, rows: Indices, segments: Indices | slice = slice(None)) -> DayCounts | None:
         """The counts of some rows and segments; None where none of them are forgotten."""

@@ -123,15 +123,18 @@ def fit(
     names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
     weighted_counts = [_weighted_counts(names, slots, those, weight_of) for those in tables.values()]
+    impressions, clicks = _learned(weighted_counts, names, slots)
     shelves: FittedShelves | None = None
     if state.rules.has_shelves:
         shelves = fit_page_shelves(state.rules, tables, weight_of, weighted_counts)
-        counts = shelves.counts
+        counts, seen_as = shelves.counts, shelves.seen_as
     else:
-        visible = _visible_times(everything, weight_of, slots)
-        counts = _page_counts(state, list(tables), names.items, slots, weighted_counts, visible)
+        visible, seen_as = _visible_times(everything, weight_of, slots), np.eye(len(slots))
+        shown = _lowered(state, names.items, impressions, clicks)
+        counts = PageCounts(list(tables), names.items, slots, shown, clicks, visible)
     if layouts.drift:
-        counts = replace(counts, by_day=day_counts(list(tables.values()), weight_of, names, slots))
+        by_day = day_counts(list(tables.values()), weight_of, names, slots, impressions, seen_as)
+        counts = replace(counts, by_day=by_day)
     of_sales = fit_page_sales(SalesTables(everything, weight_of, names, fold, now_ms), state.signals)
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
@@ -143,24 +146,23 @@ def fit(
     return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out, **stages)
 
 
-def _page_counts(
-    state: PageState,
-    segments: list[str],
-    items: Sequence[str],
-    slots: Sequence[str],
-    weighted_counts: Sequence[WeightedCounts],
-    visible: VisibleTimes,
-) -> PageCounts:
-    """Counts of learned traffic; impressions below clicks and items alike are fewer where that is in force."""
-    shape = len(weighted_counts), len(items), len(slots)
+def _learned(
+    weighted_counts: Sequence[WeightedCounts], candidates: CandidateSet, slots: Sequence[str]
+) -> tuple[Floats, Floats]:
+    """Impressions and clicks of learned traffic, [G, A, S] each."""
+    shape = len(weighted_counts), len(candidates.items), len(slots)
     impressions, clicks = (
         np.array([each[Traffic.LEARNED] for each in counted], dtype=np.float64).reshape(shape) / ONE
         for counted in zip(*((each.impressions, each.clicks) for each in weighted_counts), strict=True)
     )
+    return impressions, clicks
+
+
+def _lowered(state: PageState, items: Sequence[str], impressions: Floats, clicks: Floats) -> Floats:
+    """The impressions; below clicks and items alike they are fewer where that is in force."""
     kinds = kinds_of([described.category if (described := state.items.get(item)) else "" for item in items])
-    if lowering := lowering_of(state.visits, kinds):
-        impressions = lowering.lower(impressions, clicks)
-    return PageCounts(segments, items, slots, impressions, clicks, visible)
+    lowering = lowering_of(state.visits, kinds)
+    return lowering.lower(impressions, clicks) if lowering else impressions
 
 
 def _top_segments(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:

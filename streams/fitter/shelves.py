@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from policy.arrays import Floats
 from policy.model.examination import VisibleTimes
 from policy.model.fitting import PageCounts
 from policy.pages.compiled import CompiledPage
@@ -27,11 +28,15 @@ EXAMINED = "examined"
 
 
 class FittedShelves(NamedTuple):
-    """The message, how slots are looked at on average, and the counts that items are fitted from."""
+    """The message, how slots are looked at on average, and the counts that items are fitted from.
+
+    These are of one slot, as which the page's own are seen to the shares `seen_as`, float64[S, 1].
+    """
 
     message: ShelvesFit
     looks: dict[str, float]
     counts: PageCounts
+    seen_as: Floats
 
 
 def fit_page_shelves(
@@ -48,14 +53,15 @@ def fit_page_shelves(
     counts = _shelf_counts(page, weighted_counts, sums)
     fit = fit_shelves(page, counts)
     message = shelves_fit(page, fit, list(tables), _orders(page, counts, fit, weighted_counts, sums))
-    looks = fit.looks.of_slots(page).mean(axis=0).tolist()
+    looks = np.minimum(1.0, fit.looks.of_slots(page).mean(axis=0))
     examined, clicks = fit.examined[:, :, None], counts.clicks.sum(axis=2)[:, :, None]
     items = weighted_counts[0].candidates.items if weighted_counts else ()
     visible = VisibleTimes(np.zeros(1), np.zeros(1))
     return FittedShelves(
         message=message,
-        looks=dict(zip(page.page.slots, (min(1.0, look) for look in looks), strict=True)),
+        looks=dict(zip(page.page.slots, looks.tolist(), strict=True)),
         counts=PageCounts(list(tables), items, [EXAMINED], examined, clicks, visible),
+        seen_as=looks[:, None],
     )
 
 

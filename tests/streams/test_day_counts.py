@@ -74,11 +74,16 @@ def counted(state: Sequence[Table], weight_of: Mapping[range, int], candidates: 
 def test_counts_by_day_are_all_learned_ones(state: list[Table], candidates: CandidateSet) -> None:
     weight_of = weights(state, 0)
     learned = [one for one in state if one.traffic is Traffic.LEARNED]
-    found = day_counts([state[::2], state[1::2]], weight_of, candidates, SLOTS)
+    segments = [[one for one in those if one.traffic is Traffic.LEARNED] for those in (state[::2], state[1::2])]
+    impressions = np.stack([added_up(those, weight_of, candidates, SLOTS)[0] for those in segments])
+    curve = np.linspace(1.0, 0.25, len(SLOTS))
+    found = day_counts([state[::2], state[1::2]], weight_of, candidates, SLOTS, impressions, np.eye(len(SLOTS)))
     days = {one.bucket // DAY_MS for one in learned}
     assert (found is None) == (len(days) < 2)
     if found:
-        impressions, clicks = added_up(learned, weight_of, candidates, SLOTS)
-        assert found.days.tolist() == sorted(days)
-        assert np.array_equal(found.impressions.sum(axis=(0, 1)), impressions)
-        assert np.array_equal(found.clicks.sum(axis=(0, 1)), clicks)
+        assert np.array_equal(found.impressions, impressions)
+        counted = list(found.days(curve))
+        assert [day for day, _ in counted] == sorted(days)
+        assert sum(counts.examined for _, counts in counted) == pytest.approx(impressions @ curve)
+        clicks = [added_up(those, weight_of, candidates, SLOTS)[1] for those in segments]
+        assert np.array_equal(np.sum([counts.clicks for _, counts in counted], axis=0), clicks)

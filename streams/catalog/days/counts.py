@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from policy.arrays import Floats
-from policy.model.posteriors import DayCounts
+from policy.model.posteriors import DayCounts, Remembered
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.weights import ONE
@@ -42,16 +42,23 @@ def day_counts(
     weight_of: Mapping[range, int],
     candidates: CandidateSet,
     slots: tuple[str, ...],
+    impressions: Floats,
+    seen_as: Floats,
 ) -> DayCounts | None:
-    """The counts of some segments by day; None where there is one day."""
+    """The counts of some segments by day, of which all `impressions` [G, A, S] are known; None where there is one day.
+
+    A page is fitted by K slots, as which its own are seen to the shares `seen_as`, float64[S, K].
+    """
     of_segments = [by_day(tables) for tables in segments]
     days = sorted({day for those in of_segments for day in those})
-    if len(days) < 2:
-        return None
-    shape = len(days), len(segments), len(candidates.items)
-    impressions, clicks = np.zeros((*shape, len(slots)), dtype=np.float32), np.zeros(shape)
-    for at, day in enumerate(days):
-        for segment, those in enumerate(of_segments):
-            if tables := those.get(day):
-                impressions[at, segment], clicks[at, segment] = added_up(tables, weight_of, candidates, slots)
-    return DayCounts(np.array(days, dtype=np.float64), impressions, clicks)
+
+    def each(examination: Floats) -> Iterator[tuple[float, Remembered]]:
+        for day in days:
+            looks, clicks = (np.zeros((len(segments), len(candidates.items))) for _ in range(2))
+            for segment, those in enumerate(of_segments):
+                if tables := those.get(day):
+                    shown, clicks[segment] = added_up(tables, weight_of, candidates, slots)
+                    looks[segment] = shown @ (seen_as @ examination)
+            yield day, Remembered(looks, clicks)
+
+    return DayCounts(impressions @ seen_as, each) if len(days) > 1 else None

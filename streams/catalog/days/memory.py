@@ -104,11 +104,9 @@ class Memory:
 
 
 def _all_of(counts: Mapping[int, Remembered], how: Forgetting) -> _Older:
-    days, parts = np.array(list(counts), dtype=np.float64), zip(*counts.values(), strict=True)
-    every = Remembered(*(np.stack(part) for part in parts))
-    return _Older(remembered(days, every, how.rates, how.drift), Remembered(*(part.sum(axis=0) for part in every)))
+    every = Remembered(*(np.sum(part, axis=0) for part in zip(*counts.values(), strict=True)))
+    return _Older(remembered(counts.items(), how.rates, how.drift), every)
 
 
 def _after(last: int, counts: Remembered, day: int, more: Remembered, how: Forgetting) -> Remembered:
-    both = Remembered(*(np.stack(pair) for pair in zip(counts, more, strict=True)))
-    return remembered(np.array([last, day], dtype=np.float64), both, how.rates, how.drift)
+    return remembered(((last, counts), (day, more)), how.rates, how.drift)
