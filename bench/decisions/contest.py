@@ -110,8 +110,8 @@ def runs(
 
 def as_raced(entry: Entry) -> Entry:
     """The entry whose races are its own, too: who is told nothing of items does without vectors what it does with."""
-    told = entry.name not in PEERS or PEERS[entry.name].described
-    return entry if told else replace(entry, text=False)
+    described = entry.name not in PEERS or PEERS[entry.name].described
+    return entry if described else replace(entry, text=False)
 
 
 def _run(task: tuple[Entry, int], checkpoints: tuple[int, ...], limit_s: float) -> Run:
