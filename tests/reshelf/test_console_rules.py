@@ -23,8 +23,9 @@ PAGE = "page: home\nslots: [s1, s2]\n"
 
 
 def test_whoever_is_told_of_a_version_finds_it_and_can_go_back_at_once(
-    broker: str, prefix: str, make_topics: Callable[..., None], redis_url: str
+    broker: str, prefix: str, make_topics: Callable[..., None], redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("reshelf.console.views.rules.READ_S", 60.0)
     make_topics(broker)
     settings = Settings(kafka=KafkaSettings(bootstrap=broker, prefix=prefix), redis=RedisSettings(url=redis_url))
 
