@@ -26,6 +26,8 @@ from tests.delivery import flush
 
 AXE = Path(__file__).parents[2] / "tools/web/node_modules/axe-core/axe.min.js"
 """Installed with what lints the pages (`make lint-web`)."""
+PATIENCE_S = 120.0
+"""Until something has to be seen, whatever else the machine does."""
 VIEWS = {
     "Start": ".news li",
     "Shop": ".card h3",
@@ -97,6 +99,7 @@ def browser(shop: str) -> Iterator[Any]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         tab = chromium.new_page(viewport={"width": 1360, "height": 900})
+        tab.set_default_timeout(1_000 * PATIENCE_S)
         said: list[str] = []
         # An answer that the state is not there yet is told by the browser as an error.
         tab.on("console", lambda one: said.append(one.text) if "a status of 503" not in one.text else None)
@@ -108,7 +111,7 @@ def browser(shop: str) -> Iterator[Any]:
         chromium.close()
 
 
-def until(browser: Any, expression: str, seconds: float = 30.0) -> None:
+def until(browser: Any, expression: str, seconds: float = PATIENCE_S) -> None:
     """Wait for something to be true in the page; the pages allow no script that waits for it there."""
     end = Deadline(seconds)
     while not browser.evaluate(f"() => {expression}"):
@@ -134,7 +137,7 @@ def publish_a_pin(browser: Any) -> None:
     browser.get_by_label("Your name").fill("mira")
     browser.get_by_label("Why").fill("shoe week")
     browser.get_by_role("button", name="Publish").click()
-    browser.get_by_text("Published as version 2.").wait_for(timeout=60_000)
+    browser.get_by_text("Published as version 2.").wait_for()
     assert "mira" in browser.locator(".history summary").first.inner_text()
     browser.locator("nav a").nth(1).click()
     until(browser, f"document.querySelector('.card a')?.href.includes('item={item}') ?? false")
@@ -143,7 +146,7 @@ def publish_a_pin(browser: Any) -> None:
     browser.locator("nav a").nth(6).click()
     browser.locator(".history summary").nth(1).click()
     browser.get_by_role("button", name="Go back to this").click()
-    browser.get_by_text("Published as version 5.").wait_for(timeout=60_000)
+    browser.get_by_text("Published as version 5.").wait_for()
 
 
 def pin_on_the_page(browser: Any) -> None:
@@ -164,21 +167,21 @@ def pin_on_the_page(browser: Any) -> None:
     browser.get_by_role("button", name="Undo last").click()
     browser.get_by_text("1 change, not published").wait_for()
     browser.get_by_role("button", name="Preview and publish").click()
-    browser.locator(".verdict").wait_for(timeout=60_000)
+    browser.locator(".verdict").wait_for()
     assert browser.evaluate(COLOURS)["pale"] == []
     browser.get_by_label("Why").fill("moved")
     browser.get_by_role("button", name="Publish", exact=True).click()
-    browser.get_by_text("Published as version 3.").wait_for(timeout=60_000)
-    browser.get_by_text("composed and on the topic after").wait_for(timeout=60_000)
+    browser.get_by_text("Published as version 3.").wait_for()
+    browser.get_by_text("composed and on the topic after").wait_for()
     browser.get_by_role("button", name="Undo", exact=True).click()
-    browser.get_by_text("Published as version 4.").wait_for(timeout=60_000)
+    browser.get_by_text("Published as version 4.").wait_for()
 
 
 def opened(browser: Any, title: str) -> None:
     """Open a page by its key and wait for its data."""
     browser.keyboard.press(str((1 + list(VIEWS).index(title)) % 10))
     until(browser, f"document.title === '{title} · Reshelf'")
-    browser.locator(f"main {VIEWS[title]}").first.wait_for(timeout=60_000)
+    browser.locator(f"main {VIEWS[title]}").first.wait_for()
 
 
 def focused(browser: Any) -> str:
@@ -216,7 +219,7 @@ def look_at_shelves(browser: Any) -> None:
     """The front page has rows under the titles of their shelves, and a title leads to why its shelf stands there."""
     browser.get_by_label("Page", exact=True).get_by_role("button", name="front").click()
     titles = browser.locator("main a[href*='shelf=']")
-    until(browser, "document.querySelectorAll(\"main a[href*='shelf=']\").length === 4", 60)
+    until(browser, "document.querySelectorAll(\"main a[href*='shelf=']\").length === 4")
     assert browser.locator(".card h3").count() == 16
     title = titles.first.inner_text()
     titles.first.click()
@@ -237,7 +240,7 @@ def look_into_a_dead_letter(browser: Any, broker: str, prefix: str) -> None:
     producer.produce(topic, b"no click \xff", b"u-invalid")
     flush(producer)
     summary = browser.locator(".letter summary").first
-    summary.wait_for(timeout=30_000)
+    summary.wait_for()
     summary.focus()
     browser.keyboard.press("Enter")
     assert browser.locator(".letter[open] pre").inner_text() == "no click \\xff"
@@ -281,7 +284,7 @@ def keep_what_is_sought(browser: Any) -> None:
         segments.select_option(index=1)
     else:
         segments.get_by_role("button").nth(1).click()
-    titles.first.wait_for(timeout=30_000)
+    titles.first.wait_for()
     assert search.input_value() == sought
     assert set(titles.all_inner_texts()) == {sought}
     search.fill("")
@@ -293,16 +296,17 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     until(browser, f"document.querySelectorAll('nav a').length === {len(VIEWS)}")
     walk_by_keyboard(browser)
     browser.keyboard.press("2")
-    browser.locator(".card").first.wait_for(timeout=60_000)
+    browser.locator(".card").first.wait_for()
     assert browser.locator(".card h3").count() >= 4
-    browser.locator(".log li .slot").first.wait_for(timeout=60_000)
+    browser.locator(".log li .slot").first.wait_for()
     look_at_shelves(browser)
 
     browser.keyboard.press("3")
-    browser.locator(".row[role=row] .axis").first.wait_for(timeout=30_000)
+    browser.locator(".row[role=row] .axis").first.wait_for()
     browser.get_by_role("button", name="Clicks").click()
     clicks = [0]
-    for _ in range(60):
+    end = Deadline(PATIENCE_S)
+    while end.ahead:
         clicks = [
             int(text.replace(",", ""))
             for text in browser.locator(".pool .row:not([hidden]) .cell:nth-child(5)").all_inner_texts()
@@ -315,11 +319,11 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     keep_what_is_sought(browser)
 
     browser.keyboard.press("4")
-    browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for(timeout=30_000)
+    browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for()
     until(browser, "document.querySelectorAll('.outcome b').length == 3")
 
     browser.keyboard.press("5")
-    browser.get_by_text("events-impressions").first.wait_for(timeout=30_000)
+    browser.get_by_text("events-impressions").first.wait_for()
     browser.get_by_role("heading", name="Who sends events").wait_for()
     until(browser, "document.querySelector('.tile b').textContent.replace(',', '') > 0")
     assert re.search(r"[\d.]+ MB", browser.locator(".tile").nth(5).inner_text())
@@ -331,9 +335,9 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     assert 'reshelf_http_requests_total{route="/api/arms",status="200"} ' in told
 
     browser.keyboard.press("6")
-    browser.get_by_text("Where it stands").wait_for(timeout=30_000)
+    browser.get_by_text("Where it stands").wait_for()
     assert browser.locator(".picks [aria-pressed=true]").count() == 1
-    browser.get_by_role("heading", name="What follows clicks").wait_for(timeout=60_000)
+    browser.get_by_role("heading", name="What follows clicks").wait_for()
     browser.get_by_text(re.compile(r"[\d,]+ of [\d,]+ clicks are pending: too young to say")).first.wait_for()
 
     browser.keyboard.press("7")
