@@ -18,8 +18,13 @@ demo: $(VENV)/.demo $(if $(filter-out 0,$(ENCODER)),$(VENV)/.encoders)
 
 test: lint run-tests
 
-run-tests: $(VENV)/.test node-packages
+run-tests: $(VENV)/.compiled node-packages
 	$(BIN)/pytest --numprocesses 4 --dist worksteal
+
+# Processes that begin together would each compile all that they import.  What is wrong is told by the tests themselves.
+$(VENV)/.compiled: $(VENV)/.test
+	@$(BIN)/pytest --collect-only --quiet >/dev/null 2>&1 || true
+	@touch $@
 
 # 0: in mypy's own, which needs no other to answer in time.
 TYPE_PROCESSES ?= auto

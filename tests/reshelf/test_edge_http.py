@@ -19,7 +19,6 @@ from urllib.parse import quote
 import msgspec
 import pytest
 import requests
-import schemathesis
 from confluent_kafka import Producer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -223,6 +222,8 @@ def _published(kafka: KafkaSettings) -> list[str]:
 
 
 def test_the_edge_keeps_to_its_openapi_document(served: tuple[str, KafkaSettings]) -> None:
+    import schemathesis
+
     address, _ = served
     document = requests.get(f"{address}/openapi.json", timeout=5).json()
     schema = schemathesis.openapi.from_dict(document)

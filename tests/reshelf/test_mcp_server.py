@@ -7,24 +7,15 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytest.importorskip("mcp", reason="mcp is not installed (extra `mcp`): the server for programs is not tested")
-
-import httpx2
-import mcp
-import uvicorn
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-
 from reshelf.console.live_view import LiveView
 from reshelf.mcp_server import operations as operations_module
 from reshelf.mcp_server.operations import Operations, price_in_words
-from reshelf.mcp_server.run import application, require_people
-from reshelf.mcp_server.server import mcp_server
 from reshelf.people.file import NOBODY, People, add_person, person_of_token, read_people
 from reshelf.people.person import LOOKER, Person, Role, person_with
 from reshelf.service_settings import McpSettings
@@ -36,6 +27,10 @@ from streams.state.connection.client import redis_client
 from tests.all_tests import if_all
 from tests.deadline import Deadline
 
+# The package takes two seconds to load: processes that share the tests load it where they run one of these.
+pytestmark = pytest.mark.skipif(
+    find_spec("mcp") is None, reason="mcp is not installed (extra `mcp`): the server for programs is not tested"
+)
 MIRA = person_with("Mira", [Role.PUBLISH])
 TOKENS = {"Mira": "the token of Mira, long enough", "Lou": "the token of Lou, long enough"}
 INTERVAL = {"mean": -12.0, "low": -20.0, "high": -4.0}
@@ -53,6 +48,15 @@ def operations() -> Operations:
     return Operations(view)
 
 
+def connected(person: Person) -> Any:
+    """A client of a server in this process, for whom a person asks."""
+    import mcp
+
+    from reshelf.mcp_server.server import mcp_server
+
+    return mcp.Client(mcp_server(operations(), lambda _: person))
+
+
 async def call(client: Any, name: str, **more: Any) -> tuple[bool, Any]:
     """Whether a tool did it, and what it answered: in words where it did not."""
     result = await client.call_tool(name, more)
@@ -63,7 +67,7 @@ async def call(client: Any, name: str, **more: Any) -> tuple[bool, Any]:
 
 def asked(person: Person, *calls: tuple[str, dict[str, Any]]) -> list[tuple[bool, Any]]:
     async def ask() -> list[tuple[bool, Any]]:
-        async with mcp.Client(mcp_server(operations(), lambda _: person)) as client:
+        async with connected(person) as client:
             return [await call(client, name, **more) for name, more in calls]
 
     return asyncio.run(ask())
@@ -89,7 +93,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
 
 def test_tools_say_whether_they_write() -> None:
     async def tools() -> dict[str, bool]:
-        async with mcp.Client(mcp_server(operations(), lambda _: MIRA)) as client:
+        async with connected(MIRA) as client:
             return {tool.name: bool(tool.annotations.read_only_hint) for tool in (await client.list_tools()).tools}
 
     listed = asyncio.run(tools())
@@ -160,6 +164,10 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> People:
 @pytest.fixture(scope="module")
 def address(people: People) -> Iterator[str]:
     """A server over HTTP."""
+    import uvicorn
+
+    from reshelf.mcp_server.run import application
+
     opened = uvicorn.Server(
         uvicorn.Config(application(operations(), people, "127.0.0.1"), port=0, log_config=None, access_log=False)
     )
@@ -174,6 +182,10 @@ def address(people: People) -> Iterator[str]:
 
 
 def over_http(address: str, token: str, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+    import httpx2
+    import mcp
+    from mcp.client.streamable_http import streamable_http_client
+
     async def connect() -> Any:
         headers = {"Authorization": f"Bearer {token}"}
         async with (
@@ -198,11 +210,15 @@ def test_over_http_each_request_has_its_own_person(address: str, writes: list[Ma
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKENS["Mira"]}])
 def test_over_http_nothing_is_answered_without_a_token(address: str, headers: dict[str, str]) -> None:
+    import httpx2
+
     answer = httpx2.post(address, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers)
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
 def test_without_people_only_this_machine_is_listened_at() -> None:
+    from reshelf.mcp_server.run import require_people
+
     require_people(McpSettings(), NOBODY)
     with pytest.raises(BadSettings, match=r"publishing\.people"):
         require_people(McpSettings(host="0.0.0.0"), NOBODY)
@@ -220,6 +236,9 @@ def test_on_standard_input_the_setting_says_who_asks(people: People) -> None:
 def test_a_program_starts_it_and_asks(
     broker: str, prefix: str, make_topics: Callable[..., None], redis_url: str, tmp_path: Path
 ) -> None:
+    import mcp
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     make_topics(broker)
     add_person(tmp_path / "people.toml", "Mira", [Role.PUBLISH], TOKENS["Mira"])
     settings = Settings(
