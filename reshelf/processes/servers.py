@@ -212,6 +212,8 @@ def _kafka_properties(port: int, controller: int, data: Path, more: Sequence[str
         "offsets.topic.num.partitions=4",
         "group.initial.rebalance.delay.ms=0",
         "group.min.session.timeout.ms=1000",
+        # Alone it need not tell others twice a second that it is there, which takes most of a Kafka at rest.
+        "metadata.max.idle.interval.ms=0",
         *(f"{key}=1" for key in replicas),
         *more,
     ]
