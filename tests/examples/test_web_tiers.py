@@ -22,7 +22,7 @@ import pytest
 import requests
 from confluent_kafka import Message, Producer
 
-from bench.web.browser import CHROMIUM, FLAGS
+from bench.web.browser import CHROMIUM, browser
 from policy.assignment import choose
 from reshelf.processes.children import free_port
 from schemas import export
@@ -170,6 +170,7 @@ def told(page: str) -> tuple[int, int, dict[str, str]]:
     return version, variant, {unescape(slot): unescape(item) for slot, item in found}
 
 
+@pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
 def test_a_visitor_who_consents_is_in_the_segment_of_what_they_looked_at_and_nobody_else(tier: Tier) -> None:
     def segment(visitor: requests.Session) -> str:
         page = visitor.get(f"{tier.address}/tastes", timeout=10).text
@@ -298,33 +299,44 @@ def check_events(tier: Tier) -> None:
     assert {one.family for one in clicks} == {"tents"}
 
 
-@pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
-@pytest.mark.parametrize("tier", ["python"], indirect=True)
-def test_a_browser_reports_what_was_really_seen(tier: Tier) -> None:
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """One browser for all of them."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: the report of visible slots is not tested in a browser")
-    from playwright.sync_api import sync_playwright
+    with browser() as started:
+        yield started
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        tab = chromium.new_page(viewport={"width": 600, "height": 300})
-        stop_clock(tab)
-        tab.goto(f"{tier.address}/past")
-        scroll(tab, "0")
-        tab.clock.run_for(700)
-        scroll(tab, "document.body.scrollHeight")
-        tab.clock.run_for(700)
-        scroll(tab, "0")
-        tab.clock.run_for(1_500)
-        assert seen_by(tier) == [], "home-1 is still in view, and home-3 was not for a second"
-        with answered(tab):
-            tab.clock.run_for(9_500)
-        assert [slots for _, slots in seen_by(tier)] == [{"home-1": 10_000}], "nobody waits for longer views"
-        scroll(tab, "document.body.scrollHeight")
-        tab.clock.run_for(1_250)
-        with answered(tab):
-            tab.click("[data-slot=home-3]")
-        chromium.close()
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Any]:
+    """A tab without anything of another test, in which time passes where a test says so alone."""
+    with chromium.new_context(viewport={"width": 600, "height": 300}) as context:
+        tab = context.new_page()
+        # Views last as long as the test has them last.
+        tab.clock.install(time=0)
+        tab.clock.pause_at(1_000)
+        yield tab
+
+
+@pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
+@pytest.mark.parametrize("tier", ["python"], indirect=True)
+def test_a_browser_reports_what_was_really_seen(tier: Tier, tab: Any) -> None:
+    tab.goto(f"{tier.address}/past")
+    scroll(tab, "0")
+    tab.clock.run_for(700)
+    scroll(tab, "document.body.scrollHeight")
+    tab.clock.run_for(700)
+    scroll(tab, "0")
+    tab.clock.run_for(1_500)
+    assert seen_by(tier) == [], "home-1 is still in view, and home-3 was not for a second"
+    with answered(tab):
+        tab.clock.run_for(9_500)
+    assert [slots for _, slots in seen_by(tier)] == [{"home-1": 10_000}], "nobody waits for longer views"
+    scroll(tab, "document.body.scrollHeight")
+    tab.clock.run_for(1_250)
+    with answered(tab):
+        tab.click("[data-slot=home-3]")
     events = seen_by(tier)
     assert {slot: time for _, slots in events for slot, time in slots.items()} == {"home-1": 10_000, "home-3": 1_250}
     assert len({event_id for event_id, _ in events}) == len(events) == 2, "home-2 was only passed by"
@@ -336,82 +348,58 @@ def test_a_browser_reports_what_was_really_seen(tier: Tier) -> None:
 
 @pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
 @pytest.mark.parametrize("tier", ["python"], indirect=True)
-def test_a_browser_says_which_shelf_stood_in_the_rows_that_were_seen(tier: Tier) -> None:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: the report of visible slots is not tested in a browser")
-    from playwright.sync_api import sync_playwright
-
+def test_a_browser_says_which_shelf_stood_in_the_rows_that_were_seen(tier: Tier, tab: Any) -> None:
     unit = next(unit for unit in UNITS if choose(ARRANGED, unit).variant == 0)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        tab = chromium.new_page(viewport={"width": 600, "height": 300})
-        tab.context.add_cookies([{"name": "unit", "value": quote(unit), "url": tier.address}])
-        stop_clock(tab)
-        tab.goto(f"{tier.address}/arranged")
-        scroll(tab, "document.body.scrollHeight")
+    tab.context.add_cookies([{"name": "unit", "value": quote(unit), "url": tier.address}])
+    tab.goto(f"{tier.address}/arranged")
+    scroll(tab, "document.body.scrollHeight")
+    scroll(tab, "0")
+    tab.clock.run_for(2_000)
+    with answered(tab), tab.expect_request("**/events") as request:
+        tab.click("[data-slot=hero]")
+    seen, click = sorted(json.loads(request.value.post_data or ""), key=lambda event: event["kind"], reverse=True)
+    assert (seen["rows"], seen["slots"]) == (
+        {"top": "atlases"},
+        [{"slot": "hero", "item": "atlas", "row": "top", "visible_ms": seen["slots"][0]["visible_ms"]}],
+    )
+    assert (click["slot"], click["item"], click["shelf"]) == ("hero", "atlas", "atlases")
+    scroll(tab, "document.body.scrollHeight")
+    tab.clock.run_for(2_000)
+    with tab.expect_request("**/events") as request:
         scroll(tab, "0")
-        tab.clock.run_for(2_000)
-        with answered(tab), tab.expect_request("**/events") as request:
-            tab.click("[data-slot=hero]")
-        seen, click = sorted(json.loads(request.value.post_data or ""), key=lambda event: event["kind"], reverse=True)
-        assert (seen["rows"], seen["slots"]) == (
-            {"top": "atlases"},
-            [{"slot": "hero", "item": "atlas", "row": "top", "visible_ms": seen["slots"][0]["visible_ms"]}],
-        )
-        assert (click["slot"], click["item"], click["shelf"]) == ("hero", "atlas", "atlases")
-        scroll(tab, "document.body.scrollHeight")
-        tab.clock.run_for(2_000)
-        with tab.expect_request("**/events") as request:
-            scroll(tab, "0")
-            tab.clock.run_for(1_000)
-        (seen,) = json.loads(request.value.post_data or "")
-        assert seen["rows"] == {"row-2": "new"} and [slot.get("row") for slot in seen["slots"]] == [None]
-        chromium.close()
+        tab.clock.run_for(1_000)
+    (seen,) = json.loads(request.value.post_data or "")
+    assert seen["rows"] == {"row-2": "new"} and [slot.get("row") for slot in seen["slots"]] == [None]
 
 
 @pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
 @pytest.mark.parametrize("tier", ["python"], indirect=True)
 @pytest.mark.parametrize("leave", ["scroll", "hide", "close"])
-def test_a_browser_reports_a_view_when_it_is_over(tier: Tier, leave: str) -> None:
+def test_a_browser_reports_a_view_when_it_is_over(tier: Tier, tab: Any, leave: str) -> None:
     """However it ends: nothing that was seen is lost when the tab is closed."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: the report of visible slots is not tested in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        tab = chromium.new_page(viewport={"width": 600, "height": 300})
-        stop_clock(tab)
-        tab.goto(f"{tier.address}/past")
-        scroll(tab, "document.body.scrollHeight")
-        scroll(tab, "0")
-        tab.clock.run_for(3_250)
-        if leave == "close":
-            tab.close(run_before_unload=True)
-            end = Deadline(20)
-            while not seen_by(tier) and end.ahead:
-                time.sleep(0.1)
-        else:
-            with answered(tab):
-                if leave == "hide":
-                    tab.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden'})")
-                    tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-                else:
-                    scroll(tab, "document.body.scrollHeight")
-                    tab.clock.run_for(999)
-        assert [slots for _, slots in seen_by(tier)] == [{"home-1": 3_250}]
-        chromium.close()
+    tab.goto(f"{tier.address}/past")
+    scroll(tab, "document.body.scrollHeight")
+    scroll(tab, "0")
+    tab.clock.run_for(3_250)
+    if leave == "close":
+        tab.close(run_before_unload=True)
+        end = Deadline(20)
+        while not seen_by(tier) and end.ahead:
+            time.sleep(0.1)
+    else:
+        with answered(tab):
+            if leave == "hide":
+                tab.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden'})")
+                tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            else:
+                scroll(tab, "document.body.scrollHeight")
+                tab.clock.run_for(999)
+    assert [slots for _, slots in seen_by(tier)] == [{"home-1": 3_250}]
 
 
 def answered(tab: Any) -> Any:
     """Wait for the answer to what a tab reports meanwhile."""
     return tab.expect_response(lambda answer: answer.url.endswith("/events"))
-
-
-def stop_clock(tab: Any) -> None:
-    """Let time pass in a tab only where a test says so: views last as long as the test has them last."""
-    tab.clock.install(time=0)
-    tab.clock.pause_at(1_000)
 
 
 def scroll(tab: Any, to: str) -> None:
