@@ -93,7 +93,7 @@ def test_the_curve_is_known_better_the_more_is_seen() -> None:
 def test_in_the_long_run_the_best_page_is_shown(looks: str) -> None:
     """Nothing that was believed at first lasts where there is traffic enough: what is lost falls to nothing."""
     shape = replace(STEADY, looks=looks, segments=1, items=30, views_per_day=100_000)
-    views = 3_000_000
+    views = 1_500_000
     shop = opened(shape, 2, views)
     course = race(
         shop, Learned(shape, Setup(fit_share=0.3, fit_views=500, growth_share=0.05)), [views * 9 // 10, views]
