@@ -123,10 +123,10 @@ def fit(
     names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
     weighted_counts = [_weighted_counts(names, slots, those, weight_of) for those in tables.values()]
-    impressions, clicks = _learned(weighted_counts, names, slots)
+    impressions, clicks = learned = _learned(weighted_counts, names, slots)
     shelves: FittedShelves | None = None
     if state.rules.has_shelves:
-        shelves = fit_page_shelves(state.rules, tables, weight_of, weighted_counts)
+        shelves = fit_page_shelves(state.rules, tables, weight_of, weighted_counts, learned)
         counts, seen_as = shelves.counts, shelves.seen_as
     else:
         visible, seen_as = _visible_times(everything, weight_of, slots), np.eye(len(slots))

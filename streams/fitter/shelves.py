@@ -44,13 +44,17 @@ def fit_page_shelves(
     tables: Mapping[str, Sequence[Table]],
     weight_of: Mapping[range, int],
     weighted_counts: Sequence[WeightedCounts],
+    learned: tuple[Floats, Floats],
 ) -> FittedShelves:
-    """The fit of the segments whose tables, and weighted counts of them, these are."""
+    """The fit of the segments whose tables, and weighted counts of them, these are.
+
+    `learned` are their impressions and clicks of learned traffic, [G, A, S] each.
+    """
     page = CompiledPage.of(shelf_page(rules, WHOLE_PAGE, 0))
     sums = [counts.shelf_sums(page.page.shelf_names) for counts in weighted_counts]
     for each, those in zip(sums, tables.values(), strict=True):
         each.move_to(those, weight_of)
-    counts = _shelf_counts(page, weighted_counts, sums)
+    counts = _shelf_counts(page, weighted_counts, sums, learned)
     fit = fit_shelves(page, counts)
     message = shelves_fit(page, fit, list(tables), _orders(page, counts, fit, weighted_counts, sums))
     looks = np.minimum(1.0, fit.looks.of_slots(page).mean(axis=0))
@@ -66,15 +70,18 @@ def fit_page_shelves(
 
 
 def _shelf_counts(
-    page: CompiledPage, weighted_counts: Sequence[WeightedCounts], sums: Sequence[ShelfSums]
+    page: CompiledPage,
+    weighted_counts: Sequence[WeightedCounts],
+    sums: Sequence[ShelfSums],
+    learned: tuple[Floats, Floats],
 ) -> ShelfCounts:
     if not sums:
         return ShelfCounts.empty(page, 0, 0)
-    learned = Traffic.LEARNED
+    impressions, clicks = learned
     return ShelfCounts(
         views=np.array([counts.views for counts in weighted_counts]),
-        impressions=np.stack([counts.impressions[learned] for counts in weighted_counts]) / ONE,
-        clicks=np.stack([counts.clicks[learned] for counts in weighted_counts]) / ONE,
+        impressions=impressions,
+        clicks=clicks,
         shelf_impressions=np.stack([each.impressions.T for each in sums]) / ONE,
         shelf_clicks=np.stack([each.clicks.T for each in sums]) / ONE,
         placed=np.stack([each.placed for each in sums]) / ONE,

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare, kstest
 
 from policy.assignment import (
     BINS,
@@ -72,15 +73,11 @@ def test_the_hash_is_the_first_53_bits_of_the_digest(parts: list[str]) -> None:
 
 
 def test_hashes_are_uniform_and_variants_equally_likely() -> None:
-    from scipy.stats import chisquare, kstest
-
     assert kstest([unit_hash(unit) for unit in UNITS], "uniform").pvalue > 0.001
     assert chisquare(list(Counter(variant_of(unit, "home", 3, 16) for unit in UNITS).values())).pvalue > 0.001
 
 
 def test_variants_say_nothing_about_the_holdout_the_next_epoch_or_another_page() -> None:
-    from scipy.stats import chisquare
-
     others: list[Callable[[str], int]] = [
         lambda unit: int(in_holdout(unit, "salt", 0.5)),
         lambda unit: variant_of(unit, "home", 4, 2),
@@ -125,8 +122,6 @@ def test_epochs_hold_their_moment_and_join_without_gap(now: int, page: str, segm
 
 
 def test_epochs_of_different_keys_start_spread_over_their_length() -> None:
-    from scipy.stats import kstest
-
     starts = [epoch_of(10**12, f"page-{number}", "*", 86_400_000).start_ms for number in range(2_000)]
     assert kstest([(start % 86_400_000) / 86_400_000 for start in starts], "uniform").pvalue > 0.001
 
@@ -176,8 +171,6 @@ def test_what_a_unit_is_shown_is_the_choice_of_its_branch(unit: str) -> None:
 
 
 def test_slates_come_as_often_as_their_chances_say() -> None:
-    from scipy.stats import chisquare
-
     of = tried()
     chances = slate_chances(of)
     assert sum(chances) == pytest.approx(1.0, abs=1e-12)
@@ -196,6 +189,4 @@ def test_a_branch_has_about_its_share_of_the_bins(shares: list[float], salt: str
 
 
 def test_bins_of_units_are_even() -> None:
-    from scipy.stats import chisquare
-
     assert chisquare(list(Counter(unit_bin(unit) for unit in UNITS).values())).pvalue > 0.001

@@ -17,7 +17,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from bench.web.browser import CHROMIUM, FLAGS
+from bench.web.browser import CHROMIUM
+from bench.web.browser import browser as started_browser
 from reshelf.processes.children import free_port
 from schemas.topics import CLICKS
 from tests.all_tests import ALL_TESTS
@@ -94,10 +95,7 @@ def shop(broker: str, redis_url: str, prefix: str) -> Iterator[str]:
 @pytest.fixture
 def browser(shop: str) -> Iterator[Any]:
     """A tab that is at the console; it fails the test when the page says or does anything that it should not."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with started_browser() as chromium:
         tab = chromium.new_page(viewport={"width": 1360, "height": 900})
         tab.set_default_timeout(1_000 * PATIENCE_S)
         said: list[str] = []
@@ -108,7 +106,6 @@ def browser(shop: str) -> Iterator[Any]:
         tab.goto(shop)
         yield tab
         assert not said
-        chromium.close()
 
 
 def until(browser: Any, expression: str, seconds: float = PATIENCE_S) -> None:

@@ -82,8 +82,8 @@ def test_counts_by_day_are_all_learned_ones(state: list[Table], candidates: Cand
     assert (found is None) == (len(days) < 2)
     if found:
         assert np.array_equal(found.impressions, impressions)
-        counted = list(found.days(curve))
-        assert [day for day, _ in counted] == sorted(days)
-        assert sum(counts.examined for _, counts in counted) == pytest.approx(impressions @ curve)
+        by_day = list(found.days(curve))
+        assert [day for day, _ in by_day] == sorted(days)
+        assert sum(counts.examined for _, counts in by_day) == pytest.approx(impressions @ curve)
         clicks = [added_up(those, weight_of, candidates, SLOTS)[1] for those in segments]
-        assert np.array_equal(np.sum([counts.clicks for _, counts in counted], axis=0), clicks)
+        assert np.array_equal(np.sum([counts.clicks for _, counts in by_day], axis=0), clicks)

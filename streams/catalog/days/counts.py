@@ -53,12 +53,13 @@ def day_counts(
     days = sorted({day for those in of_segments for day in those})
 
     def each(examination: Floats) -> Iterator[tuple[float, Remembered]]:
+        looked = seen_as @ examination
         for day in days:
             looks, clicks = (np.zeros((len(segments), len(candidates.items))) for _ in range(2))
             for segment, those in enumerate(of_segments):
                 if tables := those.get(day):
                     shown, clicks[segment] = added_up(tables, weight_of, candidates, slots)
-                    looks[segment] = shown @ (seen_as @ examination)
+                    looks[segment] = shown @ looked
             yield day, Remembered(looks, clicks)
 
     return DayCounts(impressions @ seen_as, each) if len(days) > 1 else None
